@@ -1,0 +1,35 @@
+package wire
+
+import "errors"
+
+// A PacketConn carries SSH messages between the transport and the layers over
+// it. A message, or payload, begins with its message number. The transport
+// keeps its own messages (1 to 4, 7, 20, 21, 30 to 49, ping and pong) to
+// itself: no other layer sees them.
+//
+// Every method but ReadPacket may be called from any goroutine.
+type PacketConn interface {
+	// ReadPacket returns the next payload, which is never empty and is valid
+	// until the next call. One goroutine reads at a time.
+	ReadPacket() ([]byte, error)
+
+	// WritePacket sends head‖body as one packet. It waits while the
+	// connection is congested or changes keys, until cancel closes; a nil
+	// cancel never does. It keeps and changes neither slice. The goroutine
+	// that reads must never call it: waiting there could wait for itself.
+	// A packet whose write was cancelled was not sent, no part of it;
+	// the error is then [ErrCanceled].
+	WritePacket(cancel <-chan struct{}, head, body []byte) error
+
+	// QueuePacket sends payload without ever waiting; past a fixed backlog it
+	// fails the connection. It neither keeps nor changes payload. It is all that the reading goroutine may send with.
+	QueuePacket(payload []byte) error
+
+	// Fail ends the connection, from any goroutine. The first cause wins,
+	// and every later call of any method returns it.
+	Fail(err error)
+}
+
+// ErrCanceled is returned by WritePacket when its cancel channel closed before
+// the packet was taken. The connection goes on.
+var ErrCanceled = errors.New("wire: write canceled")
