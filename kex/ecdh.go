@@ -1,0 +1,110 @@
+package kex
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// Messages of the methods that are shaped like ECDH (RFC 5656 section 7.1);
+// the hybrid methods use the same numbers under other names.
+const (
+	msgECDHInit  = 30
+	msgECDHReply = 31
+)
+
+// An agreement is the mathematics of a method that is shaped like ECDH: the
+// client sends one value, the server answers with one, and both then hold the
+// same secret. Errors about a peer's value wrap ErrPublicValue.
+type agreement interface {
+	// offer is the client's half. It returns what to send, and the function
+	// that turns the server's value into the secret.
+	offer() (value []byte, agree func(peer []byte) (secret []byte, err error), err error)
+	// answer is the server's half. It returns what to send, and the secret.
+	answer(peer []byte) (value, secret []byte, err error)
+}
+
+// ecdhShaped is the start of a method with the two messages of RFC 5656
+// section 4:
+//
+//	client to server: byte INIT, string Q_C
+//	server to client: byte REPLY, string K_S, string Q_S, string signature
+//
+// and the exchange hash over V_C, V_S, I_C, I_S, K_S, Q_C, Q_S and K.
+func ecdhShaped(a agreement) func(*machine) {
+	return func(x *machine) {
+		if x.role == Client {
+			x.next = func(in []byte) ([][]byte, error) { return x.sendInit(a, in) }
+		} else {
+			x.next = func(in []byte) ([][]byte, error) { return x.answerInit(a, in) }
+		}
+	}
+}
+
+// sendInit is the client's first step.
+func (x *machine) sendInit(a agreement, in []byte) ([][]byte, error) {
+	if in != nil {
+		return nil, fmt.Errorf("%w: the client speaks first", ErrUnexpectedMessage)
+	}
+	ours, agree, err := a.offer()
+	if err != nil {
+		return nil, err
+	}
+	x.next = func(in []byte) ([][]byte, error) { return nil, x.takeReply(ours, agree, in) }
+	init := make([]byte, 0, 1+4+len(ours))
+	init = append(init, msgECDHInit)
+	init = wire.AppendString(init, ours)
+	return [][]byte{init}, nil
+}
+
+// takeReply is the client's second step.
+func (x *machine) takeReply(ours []byte, agree func(peer []byte) ([]byte, error), in []byte) error {
+	r := message(in, msgECDHReply)
+	hostKey, theirs, signature := r.Bytes(), r.Bytes(), r.Bytes()
+	if err := r.End(); err != nil {
+		return err
+	}
+	if len(hostKey) == 0 || len(signature) == 0 {
+		return ErrHostKey
+	}
+	secret, err := agree(theirs)
+	if err != nil {
+		return err
+	}
+	writeString(x.hash, hostKey)
+	writeString(x.hash, ours)
+	writeString(x.hash, theirs)
+	x.complete(hostKey, secret)
+	x.result.Signature = slices.Clone(signature)
+	return nil
+}
+
+// answerInit is the server's only step.
+func (x *machine) answerInit(a agreement, in []byte) ([][]byte, error) {
+	r := message(in, msgECDHInit)
+	theirs := r.Bytes()
+	if err := r.End(); err != nil {
+		return nil, err
+	}
+	ours, secret, err := a.answer(theirs)
+	if err != nil {
+		return nil, err
+	}
+	hostKey := x.hostKey.Public
+	writeString(x.hash, hostKey)
+	writeString(x.hash, theirs)
+	writeString(x.hash, ours)
+	x.complete(hostKey, secret)
+	signature, err := x.sign(x.result.H)
+	if err != nil {
+		return nil, err
+	}
+	x.result.Signature = slices.Clone(signature)
+	reply := make([]byte, 0, 1+3*4+len(hostKey)+len(ours)+len(signature))
+	reply = append(reply, msgECDHReply)
+	reply = wire.AppendString(reply, hostKey)
+	reply = wire.AppendString(reply, ours)
+	reply = wire.AppendString(reply, signature)
+	return [][]byte{reply}, nil
+}
