@@ -1,0 +1,17 @@
+// Package keys holds the public and private keys of SSH: their wire forms,
+// their signatures and the files that they are kept in.
+//
+// Open a private key file with [ParsePrivateKey], whatever its format; make a
+// new key with [GenerateKey] and write it with [PrivateKey.MarshalOpenSSH]. A
+// key that lives elsewhere, such as in a hardware module, becomes a [Signer]
+// by [NewSigner]. Read a .pub file with [ParsePublicKeyLine], and show a key
+// to a person with [FingerprintSHA256].
+//
+// Keys that a peer sends go through [ParsePublicKey] and their signatures
+// through [Verify], which compares the signature's algorithm with the one that
+// was agreed. Both take time bounded by the limits named in this package.
+//
+// Supported are ssh-ed25519 (RFC 8709), ecdsa-sha2-nistp256, -nistp384 and
+// -nistp521 (RFC 5656), and ssh-rsa keys (RFC 4253) with the signature
+// algorithms rsa-sha2-512 and rsa-sha2-256 (RFC 8332).
+package keys

@@ -1,0 +1,66 @@
+package keys
+
+import (
+	"crypto"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// The names of public key formats, as [PublicKey.Type] returns them. Each but
+// ssh-rsa is its signature algorithm's name as well.
+const (
+	KeyEd25519  = "ssh-ed25519"         // RFC 8709
+	KeyECDSA256 = "ecdsa-sha2-nistp256" // RFC 5656 section 3.1
+	KeyECDSA384 = "ecdsa-sha2-nistp384"
+	KeyECDSA521 = "ecdsa-sha2-nistp521"
+	KeyRSA      = "ssh-rsa" // RFC 4253 section 6.6
+)
+
+// The names of the signature algorithms of ssh-rsa keys (RFC 8332).
+const (
+	RSASHA256 = "rsa-sha2-256"
+	RSASHA512 = "rsa-sha2-512"
+)
+
+// A keyType is all that this package knows of one public key format. No code
+// outside the table and the functions that it names depends on the format.
+// A nil function means that the type cannot do that.
+type keyType struct {
+	name       string
+	algorithms []string // signature algorithms, preferred first; never handed out
+
+	// parse reads the fields after the name. It reports errors through r,
+	// where the caller finds them, and may then return nil.
+	parse func(r *wire.Reader) PublicKey
+	// wrap returns the form here of a key of the crypto packages, nil if the
+	// key is of another type.
+	wrap func(k crypto.PublicKey) (PublicKey, error)
+	// sign returns the signature blob by k, whose public key is public, under
+	// an algorithm which the caller has found among algorithms.
+	sign func(k crypto.Signer, public PublicKey, algorithm string, data []byte) ([]byte, error)
+	// generate makes a key; bits is 0 for the default.
+	generate func(bits int) (crypto.Signer, error)
+	// parsePrivate reads and appendPrivate writes the fields of an
+	// openssh-key-v1 private key between its type's name and its comment.
+	parsePrivate  func(r *wire.Reader) crypto.Signer
+	appendPrivate func(b []byte, k crypto.Signer) ([]byte, error)
+}
+
+var (
+	ed25519Type  = newEd25519Type()
+	ecdsa256Type = newECDSAType(nistp256)
+	ecdsa384Type = newECDSAType(nistp384)
+	ecdsa521Type = newECDSAType(nistp521)
+	rsaType      = newRSAType()
+
+	keyTypes = []*keyType{ed25519Type, ecdsa256Type, ecdsa384Type, ecdsa521Type, rsaType}
+)
+
+func lookupKeyType[T ~string | ~[]byte](name T) *keyType {
+	for _, t := range keyTypes {
+		if t.name == string(name) {
+			return t
+		}
+	}
+	return nil
+}
