@@ -53,7 +53,7 @@ func newECDSAType(c *ecdsaCurve) *keyType {
 	}
 	t.wrap = func(k crypto.PublicKey) (PublicKey, error) {
 		key, ok := k.(*ecdsa.PublicKey)
-		if !ok || key == nil || key.Curve != c.curve {
+		if !ok || key == nil || key.X == nil || key.Y == nil || key.Curve != c.curve {
 			return nil, nil
 		}
 		point, err := key.Bytes() // which checks that it is on the curve
@@ -75,6 +75,7 @@ func newECDSAType(c *ecdsaCurve) *keyType {
 	}
 	t.parsePrivate = c.parsePrivate
 	t.appendPrivate = c.appendPrivate
+	t.writable = writableECDSA
 	return t
 }
 
@@ -179,11 +180,18 @@ func (c *ecdsaCurve) parsePrivate(r *wire.Reader) crypto.Signer {
 	return k
 }
 
-func (c *ecdsaCurve) appendPrivate(b []byte, k crypto.Signer) ([]byte, error) {
-	key, ok := k.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, errOpaque
+func writableECDSA(k crypto.Signer) error {
+	if _, ok := k.(*ecdsa.PrivateKey); !ok {
+		return errOpaque
 	}
+	return nil
+}
+
+func (c *ecdsaCurve) appendPrivate(b []byte, k crypto.Signer) ([]byte, error) {
+	if err := writableECDSA(k); err != nil {
+		return nil, err
+	}
+	key := k.(*ecdsa.PrivateKey)
 	point, err := key.PublicKey.Bytes()
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ func newEd25519Type() *keyType {
 		generate:      generateEd25519,
 		parsePrivate:  parseEd25519Private,
 		appendPrivate: appendEd25519Private,
+		writable:      writableEd25519,
 	}
 }
 
@@ -111,11 +112,18 @@ func parseEd25519Private(r *wire.Reader) crypto.Signer {
 	return k
 }
 
-func appendEd25519Private(b []byte, k crypto.Signer) ([]byte, error) {
-	key, ok := k.(ed25519.PrivateKey)
-	if !ok {
-		return nil, errOpaque
+func writableEd25519(k crypto.Signer) error {
+	if _, ok := k.(ed25519.PrivateKey); !ok {
+		return errOpaque
 	}
+	return nil
+}
+
+func appendEd25519Private(b []byte, k crypto.Signer) ([]byte, error) {
+	if err := writableEd25519(k); err != nil {
+		return nil, err
+	}
+	key := k.(ed25519.PrivateKey)
 	b = wire.AppendString(b, key[ed25519.SeedSize:])
 	return wire.AppendString(b, key), nil
 }

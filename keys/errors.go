@@ -71,16 +71,22 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("keys: %s: %d is not within %d and %d", e.What, e.Value, e.Min, e.Max)
+	return fmt.Sprintf("keys: %s: %d, not between %d and %d", e.What, e.Value, e.Min, e.Max)
 }
 
 // UnsupportedError is returned for a file in a known format that uses a part
 // of it which is not supported, such as a cipher.
 type UnsupportedError struct {
-	What string // may come from the file; not escaped
+	What string // such as "cipher of a private key"
+	Name string // what the file calls it, "" if it has no name; not escaped
 }
 
-func (e *UnsupportedError) Error() string { return "keys: unsupported " + quote(e.What) }
+func (e *UnsupportedError) Error() string {
+	if e.Name == "" {
+		return "keys: unsupported " + e.What
+	}
+	return "keys: unsupported " + e.What + ": " + quote(e.Name)
+}
 
 // quote escapes text that may come from a peer and cuts it to a length that
 // fits an error message.

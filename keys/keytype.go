@@ -44,6 +44,8 @@ type keyType struct {
 	// openssh-key-v1 private key between its type's name and its comment.
 	parsePrivate  func(r *wire.Reader) crypto.Signer
 	appendPrivate func(b []byte, k crypto.Signer) ([]byte, error)
+	// writable returns nil if appendPrivate can write k.
+	writable func(k crypto.Signer) error
 }
 
 var (

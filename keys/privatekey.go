@@ -26,7 +26,7 @@ func NewPrivateKey(k crypto.Signer) (*PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.typ.appendPrivate(nil, s.key); err != nil {
+	if err := s.typ.writable(s.key); err != nil {
 		return nil, err
 	}
 	return &PrivateKey{signer: s}, nil

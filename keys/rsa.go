@@ -42,6 +42,7 @@ func newRSAType() *keyType {
 		generate:      generateRSA,
 		parsePrivate:  parseRSAPrivate,
 		appendPrivate: appendRSAPrivate,
+		writable:      writableRSA,
 	}
 }
 
@@ -209,14 +210,22 @@ func parseRSAPrivate(r *wire.Reader) crypto.Signer {
 	return k
 }
 
-func appendRSAPrivate(b []byte, k crypto.Signer) ([]byte, error) {
+func writableRSA(k crypto.Signer) error {
 	key, ok := k.(*rsa.PrivateKey)
 	if !ok {
-		return nil, errOpaque
+		return errOpaque
 	}
 	if len(key.Primes) != 2 {
-		return nil, &UnsupportedError{What: "RSA key of more than two primes"}
+		return &UnsupportedError{What: "RSA key of more than two primes"}
 	}
+	return nil
+}
+
+func appendRSAPrivate(b []byte, k crypto.Signer) ([]byte, error) {
+	if err := writableRSA(k); err != nil {
+		return nil, err
+	}
+	key := k.(*rsa.PrivateKey)
 	iqmp := new(big.Int).ModInverse(key.Primes[1], key.Primes[0])
 	if iqmp == nil {
 		return nil, ErrKeyMismatch

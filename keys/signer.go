@@ -56,8 +56,8 @@ func newSigner(k crypto.Signer) (*signer, error) {
 	return &signer{typ: t, public: public, key: k}, nil
 }
 
-// checkSigner refuses the keys of the standard library whose methods would
-// panic, and prepares RSA keys for fast signing.
+// checkSigner refuses keys of the standard library whose methods would panic
+// or whose halves do not match, and prepares RSA keys for fast signing.
 func checkSigner(k crypto.Signer) (crypto.Signer, error) {
 	switch key := k.(type) {
 	case nil:
@@ -75,8 +75,11 @@ func checkSigner(k crypto.Signer) (crypto.Signer, error) {
 			return nil, &MalformedError{What: KeyEd25519 + " private key", Err: ErrKeyMismatch}
 		}
 	case *ecdsa.PrivateKey:
-		if key == nil || key.D == nil {
+		if key == nil || key.D == nil || key.X == nil || key.Y == nil {
 			return nil, errNoKey
+		}
+		if err := checkECDSAHalves(key); err != nil {
+			return nil, &MalformedError{What: "ECDSA private key", Err: err}
 		}
 	case *rsa.PrivateKey:
 		if key == nil || key.N == nil || key.D == nil {
@@ -85,11 +88,31 @@ func checkSigner(k crypto.Signer) (crypto.Signer, error) {
 		if err := checkRSA(key.N, int64(key.E)); err != nil {
 			return nil, malformed(KeyRSA+" private key", err)
 		}
+		// The caller's key may not have the values that make signing fast.
+		// They are computed in a copy, as others may be using the key.
+		key = &rsa.PrivateKey{PublicKey: key.PublicKey, D: key.D, Primes: key.Primes, Precomputed: key.Precomputed}
+		key.Precompute()
 		if err := key.Validate(); err != nil {
 			return nil, &MalformedError{What: KeyRSA + " private key", Err: err}
 		}
+		return key, nil
 	}
 	return k, nil
+}
+
+func checkECDSAHalves(k *ecdsa.PrivateKey) error {
+	scalar, err := k.Bytes()
+	if err != nil {
+		return err
+	}
+	derived, err := ecdsa.ParseRawPrivateKey(k.Curve, scalar)
+	if err != nil {
+		return err
+	}
+	if !derived.PublicKey.Equal(&k.PublicKey) {
+		return ErrKeyMismatch
+	}
+	return nil
 }
 
 func (s *signer) PublicKey() PublicKey { return s.public }
