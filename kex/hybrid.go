@@ -23,10 +23,9 @@ var mlkem768 = kem{
 	parse:          func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey768(b) },
 }
 
-// A hybrid is the agreement of draft-ietf-sshm-mlkem-hybrid-kex section 2:
-// each value is the KEM's, followed by the curve's, and the secret is the hash
-// of the KEM's secret followed by the curve's. It holds as long as one of the
-// two does.
+// A hybrid is the agreement of RFC 10042 section 2: each value is the KEM's,
+// followed by the curve's, and the secret is the hash of the KEM's secret
+// followed by the curve's. It holds as long as one of the two does.
 type hybrid struct {
 	kem   kem
 	curve curve
@@ -42,24 +41,26 @@ func (y hybrid) offer() ([]byte, func([]byte) ([]byte, error), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	agree := func(peer []byte) ([]byte, error) {
-		ciphertext, peerClassical, err := y.split(peer, y.kem.ciphertextSize)
-		if err != nil {
-			return nil, err
-		}
-		secretClassical, err := agreeClassical(peerClassical)
-		if err != nil {
-			return nil, err
-		}
-		// A ciphertext that was tampered with gives no error but another
-		// secret, and so another exchange hash than the server signed.
-		secret, err := key.Decapsulate(ciphertext)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrPublicValue, err)
-		}
-		return y.combine(secret, secretClassical), nil
-	}
+	agree := func(peer []byte) ([]byte, error) { return y.agree(key, agreeClassical, peer) }
 	return append(key.Encapsulator().Bytes(), classical...), agree, nil
+}
+
+func (y hybrid) agree(key crypto.Decapsulator, agreeClassical func([]byte) ([]byte, error), peer []byte) ([]byte, error) {
+	ciphertext, peerClassical, err := y.split(peer, y.kem.ciphertextSize)
+	if err != nil {
+		return nil, err
+	}
+	secretClassical, err := agreeClassical(peerClassical)
+	if err != nil {
+		return nil, err
+	}
+	// A ciphertext that was tampered with gives no error but another secret,
+	// and so another exchange hash than the server signed.
+	secret, err := key.Decapsulate(ciphertext)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPublicValue, err)
+	}
+	return y.combine(secret, secretClassical), nil
 }
 
 func (y hybrid) answer(peer []byte) (value, secret []byte, err error) {

@@ -35,7 +35,10 @@ func (x *machine) Step(in []byte) (out [][]byte, done bool, err error) {
 	x.next = nil
 	out, err = step(in)
 	if err != nil {
-		x.next, x.result = nil, nil
+		if x.result != nil { // the secret was there, but no signature
+			clear(x.result.K)
+		}
+		x.next, x.result, x.hash = nil, nil, nil
 		x.err = &Error{x.method.name, err}
 		return nil, false, x.err
 	}
