@@ -22,7 +22,8 @@ type PacketConn interface {
 	WritePacket(cancel <-chan struct{}, head, body []byte) error
 
 	// QueuePacket sends payload without ever waiting; past a fixed backlog it
-	// fails the connection. It neither keeps nor changes payload. It is all that the reading goroutine may send with.
+	// fails the connection. It neither keeps nor changes payload. It is all
+	// that the reading goroutine may send with.
 	QueuePacket(payload []byte) error
 
 	// Fail ends the connection, from any goroutine. The first cause wins,

@@ -24,7 +24,7 @@ var (
 // sticks: every later call returns a zero value, so a decoder reads all its
 // fields and checks [Reader.End] once.
 //
-// A Reader is a value with two words of state. Slices that it returns alias
+// A Reader is a value and is kept on the stack. Slices that it returns alias
 // the message; copy what must outlive it.
 type Reader struct {
 	rest []byte
@@ -40,7 +40,7 @@ func (r *Reader) Err() error { return r.err }
 // End returns the first failure, or [ErrTrailing] where bytes are left.
 func (r *Reader) End() error {
 	if r.err == nil && len(r.rest) > 0 {
-		r.err = ErrTrailing
+		r.Fail(ErrTrailing)
 	}
 	return r.err
 }
