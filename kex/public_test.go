@@ -62,6 +62,14 @@ func TestDefect_LowOrderX25519(t *testing.T) {
 	}
 }
 
+func TestErrorText(t *testing.T) {
+	client, _ := begin(t, "curve25519-sha256")
+	_, _, err := client.Step(reply([]byte("key"), make([]byte, 31), []byte("signature")))
+	require.EqualError(t, err, "kex: curve25519-sha256: public value is not valid: 31 bytes in place of 32")
+	_, _, err = newServer(t, "curve25519-sha256").Step([]byte{94})
+	require.EqualError(t, err, "kex: curve25519-sha256: unexpected message: number 94 in place of 30")
+}
+
 func mustEncapsulationKey(t testing.TB) []byte {
 	key, err := mlkem.GenerateKey768()
 	require.NoError(t, err)
