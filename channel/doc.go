@@ -1,0 +1,42 @@
+// Package channel is the SSH connection protocol, RFC 4254: many channels,
+// each a flow-controlled pair of byte streams, over one authenticated
+// connection, and the sessions and forwarded connections that they carry.
+//
+// [New] makes a [Mux] over a wire.PacketConn, and [Mux.Run] reads the
+// connection until it ends. [Mux.Open] opens a [Channel], [Mux.Accept]
+// returns those that the peer asks for. A Channel reads and writes like a
+// net.Conn, with deadlines.
+//
+// A channel that nobody reads stalls once its window is full, and no other
+// channel with it: the goroutine of Run never waits for a user of this
+// package.
+package channel
+
+// The way of outgoing data:
+//
+//  1. Stream.Write takes the stream's write turn, reserves window and a token
+//     of the channel's lifecycle, and fills the stream's head.
+//  2. PacketConn.WritePacket gets the head and a part of the caller's slice.
+//  3. The token goes back; if it was the last and EOF or CLOSE waits for it,
+//     this goroutine queues them.
+//
+// The way of incoming data:
+//
+//  1. Mux.Run reads a packet, which aliases the transport's buffer, and finds
+//     the channel.
+//  2. Channel.receiveData checks lifecycle and window, and copies the data,
+//     once, into the slice of a Read that waits or into pooled chunks.
+//  3. Read copies from the chunk at the front, which it owns alone, and
+//     credits the window when the chunk is used up; credit that is due is
+//     queued from the goroutine of Read.
+//
+// Locks, each a leaf that is never held with another, nor while anything is
+// sent or waited for:
+//
+//	Mux.mu           the table of channels, global replies outstanding, the cause of the end
+//	Channel.mu       lifecycle, windows, incoming buffers, replies outstanding
+//	requestQueue.mu  requests that wait to be served
+//	deadline.mu      one direction's deadline
+//
+// Turns (Stream.reading, Stream.writing, requestTurn) are channels of capacity
+// 1. Their holders may wait, so they are taken in a select.

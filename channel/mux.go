@@ -1,0 +1,284 @@
+package channel
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// A Mux carries channels over one connection. Its methods may be called from
+// any goroutine.
+type Mux struct {
+	pc        wire.PacketConn
+	cfg       Config
+	cfgErr    error
+	budget    budget
+	roundTrip roundTrip
+
+	dead   chan struct{} // closed when Run has ended, after err is set
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	accepts     chan *NewChannel
+	requests    requestQueue  // the peer's global requests
+	requestTurn chan struct{} // held while a global request that wants a reply is sent
+
+	mu       sync.Mutex // a leaf
+	err      error      // why Run ended
+	channels map[uint32]*Channel
+	next     uint32 // the next channel number of ours; numbers come back only after all were used
+	wrapped  bool   // next has passed 2^32-1
+	count    int    // channels and undecided opens that count against MaxChannels
+	replies  replyQueue
+}
+
+// New returns a Mux over pc. Nothing is read until [Mux.Run]. The connection
+// remains the caller's to close, by pc.Fail.
+func New(pc wire.PacketConn, cfg Config) *Mux {
+	m := &Mux{
+		pc:          pc,
+		cfgErr:      cfg.Validate(),
+		dead:        make(chan struct{}),
+		requestTurn: make(chan struct{}, 1),
+		channels:    make(map[uint32]*Channel),
+	}
+	cfg.setDefaults()
+	m.cfg = cfg
+	m.budget.left.Store(cfg.WindowBudget)
+	m.ctx, m.cancel = context.WithCancelCause(context.Background())
+	m.accepts = make(chan *NewChannel, max(cfg.AcceptBacklog, 0))
+	m.requests.handler = cfg.GlobalRequest
+	return m
+}
+
+// Run reads the connection until it ends, and returns why. It is called once.
+// When it returns, every call on the Mux and its channels returns the same
+// cause, except that data received before is still there to be read.
+//
+// Run waits for nothing but pc.ReadPacket and calls no code of the user's.
+func (m *Mux) Run() error {
+	err := m.cfgErr
+	for err == nil {
+		var p []byte
+		if p, err = m.pc.ReadPacket(); err == nil {
+			err = m.dispatch(p)
+		}
+	}
+	m.pc.Fail(err) // when it has failed before, this changes nothing
+
+	m.mu.Lock()
+	m.err = err
+	lost := m.channels
+	m.channels = nil
+	m.mu.Unlock()
+	close(m.dead)
+	m.cancel(err)
+	for _, c := range lost {
+		c.lost()
+	}
+	m.requests.end(nil)
+	m.debug("connection ended", "cause", err)
+	return err
+}
+
+// Done returns a channel that is closed when the connection has ended.
+func (m *Mux) Done() <-chan struct{} { return m.dead }
+
+// Err returns why the connection ended, nil while it has not.
+func (m *Mux) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+// Stats are the counters of one connection at one moment.
+type Stats struct {
+	// Channels counts what [Config.MaxChannels] bounds.
+	Channels int
+	// WindowBudget is what is left of [Config.WindowBudget], in bytes.
+	WindowBudget int64
+	// RoundTrip is the shortest round trip seen, 0 before the first. It is
+	// an upper bound.
+	RoundTrip time.Duration
+}
+
+// Stats returns the counters of now.
+func (m *Mux) Stats() Stats {
+	m.mu.Lock()
+	n := m.count
+	m.mu.Unlock()
+	return Stats{Channels: n, WindowBudget: m.budget.left.Load(), RoundTrip: m.roundTrip.get()}
+}
+
+// ObserveRoundTrip tells the Mux of a round trip that was measured elsewhere,
+// such as by a ping of the transport. The least of all that it knows decides
+// when receive windows grow.
+func (m *Mux) ObserveRoundTrip(d time.Duration) { m.roundTrip.observe(d) }
+
+// dispatch handles one message, on the goroutine of Run. An error ends the
+// connection. The payload is valid only until dispatch returns.
+func (m *Mux) dispatch(p []byte) error {
+	switch p[0] {
+	case wire.MsgChannelData:
+		d, err := parseChannelData(p)
+		if err != nil {
+			return malformed(p[0], err)
+		}
+		c, err := m.find(d.recipient, p[0])
+		if err != nil {
+			return err
+		}
+		return c.receiveData(d)
+
+	case wire.MsgChannelExtendedData:
+		d, err := parseExtendedData(p)
+		if err != nil {
+			return malformed(p[0], err)
+		}
+		c, err := m.find(d.recipient, p[0])
+		if err != nil {
+			return err
+		}
+		return c.receiveData(d)
+
+	case wire.MsgChannelWindowAdjust:
+		a, err := parseWindowAdjust(p)
+		if err != nil {
+			return malformed(p[0], err)
+		}
+		c, err := m.find(a.recipient, p[0])
+		if c == nil {
+			return err
+		}
+		return c.receiveAdjust(a.add)
+
+	case wire.MsgChannelEOF, wire.MsgChannelClose, wire.MsgChannelSuccess, wire.MsgChannelFailure:
+		s, err := parseChannelSignal(p)
+		if err != nil {
+			return malformed(p[0], err)
+		}
+		c, err := m.find(s.recipient, p[0])
+		if c == nil {
+			return err
+		}
+		switch p[0] {
+		case wire.MsgChannelEOF:
+			return c.receiveEOF()
+		case wire.MsgChannelClose:
+			return c.receiveClose()
+		}
+		return c.receiveReply(p[0])
+
+	case wire.MsgChannelRequest:
+		r, err := parseChannelRequest(p)
+		if err != nil {
+			return malformed(p[0], err)
+		}
+		c, err := m.find(r.recipient, p[0])
+		if err != nil {
+			return err
+		}
+		return c.receiveRequest(r)
+
+	case wire.MsgChannelOpen:
+		return m.receiveOpen(p)
+	case wire.MsgChannelOpenConfirmation:
+		return m.receiveConfirmation(p)
+	case wire.MsgChannelOpenFailure:
+		return m.receiveFailure(p)
+
+	case wire.MsgGlobalRequest:
+		return m.receiveGlobalRequest(p)
+	case wire.MsgRequestSuccess, wire.MsgRequestFailure:
+		return m.receiveGlobalReply(p)
+
+	case wire.MsgUserauthRequest:
+		// A client may have sent more attempts before it knew that one had
+		// succeeded. They are to be ignored (RFC 4252 section 5.1).
+		return nil
+	}
+	return protocolErrorf("message %d is not allowed here", p[0])
+}
+
+// find returns the channel of the given number for a message. It returns nil
+// without an error where the message came too late for a channel that was
+// closed both ways and is harmless.
+func (m *Mux) find(number uint32, message byte) (*Channel, error) {
+	m.mu.Lock()
+	c, used := m.channels[number], m.wrapped || number < m.next
+	m.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	switch message {
+	case wire.MsgChannelWindowAdjust, wire.MsgChannelSuccess, wire.MsgChannelFailure:
+		if used {
+			return nil, nil
+		}
+	}
+	return nil, protocolErrorf("message %d for unknown channel %d", message, number)
+}
+
+// reserve counts a channel to be opened, and is false when there are too many.
+func (m *Mux) reserve() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.count >= m.cfg.MaxChannels {
+		return false
+	}
+	m.count++
+	return true
+}
+
+func (m *Mux) unreserve() {
+	m.mu.Lock()
+	m.count--
+	m.mu.Unlock()
+}
+
+// insert gives c a number and puts it into the table.
+func (m *Mux) insert(c *Channel) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
+	for m.channels[m.next] != nil {
+		m.advance()
+	}
+	c.number = m.next
+	m.advance()
+	m.channels[c.number] = c
+	return nil
+}
+
+func (m *Mux) advance() {
+	m.next++
+	if m.next == 0 {
+		m.wrapped = true
+	}
+}
+
+// remove takes c out of the table: both sides have forgotten it.
+func (m *Mux) remove(c *Channel) {
+	m.mu.Lock()
+	delete(m.channels, c.number)
+	m.mu.Unlock()
+}
+
+// deadErr returns why the connection ended; it is called when dead is closed.
+func (m *Mux) deadErr() error {
+	if err := m.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
+func (m *Mux) debug(msg string, args ...any) {
+	if m.cfg.Logger != nil {
+		m.cfg.Logger.Debug(msg, args...)
+	}
+}

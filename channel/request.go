@@ -1,0 +1,393 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// A Request is a global request or a channel request of the peer (RFC 4254
+// sections 4 and 5.4).
+type Request struct {
+	Type      string // the peer's text
+	WantReply bool
+	Payload   []byte // type-specific data; the handler owns it
+
+	channel *Channel // nil for a global request
+	m       *Mux
+	replied bool
+}
+
+// A RequestHandler serves one request. Requests of one channel, and global
+// requests, come one at a time and in order. A request that wants a reply and
+// has none when the handler returns is answered with failure. At most 64
+// requests wait; a peer that sends more meanwhile is disconnected.
+//
+// The context ends when the channel closes, by either side, or the connection
+// ends. A request that came before is still served then.
+type RequestHandler func(ctx context.Context, r *Request)
+
+var (
+	errReplied        = errors.New("channel: request was replied to before")
+	errReplyPayload   = errors.New("channel: replies to channel requests, and failures, carry no payload")
+	errReplyUnwanted  = errors.New("channel: request wants no reply")
+	errChannelRefused = protocolErrorf("too many requests wait to be served")
+)
+
+// Channel returns the channel of the request, nil for a global request.
+func (r *Request) Channel() *Channel { return r.channel }
+
+// Reply answers the request. Only the success of a global request carries a
+// payload. It never waits. It may be called from the handler only, once; for a
+// request that wants no reply it does nothing.
+func (r *Request) Reply(ok bool, payload []byte) error {
+	switch {
+	case !r.WantReply:
+		return nil
+	case r.replied:
+		return errReplied
+	case len(payload) > 0 && (r.channel != nil || !ok):
+		return errReplyPayload
+	}
+	r.replied = true
+	if r.channel == nil {
+		if ok {
+			return r.m.pc.QueuePacket(append([]byte{wire.MsgRequestSuccess}, payload...))
+		}
+		return r.m.pc.QueuePacket([]byte{wire.MsgRequestFailure})
+	}
+	return r.channel.reply(ok)
+}
+
+// reply queues SSH_MSG_CHANNEL_SUCCESS or _FAILURE. It is called by a handler,
+// or by the goroutine of Run.
+func (c *Channel) reply(ok bool) error {
+	number := byte(wire.MsgChannelFailure)
+	if ok {
+		number = wire.MsgChannelSuccess
+	}
+	if !c.begin() {
+		return c.closedErr()
+	}
+	err := c.m.pc.QueuePacket(channelSignal{number, c.peerNumber}.append(nil))
+	c.finish()
+	return err
+}
+
+// A requestQueue holds requests of the peer until they are served.
+type requestQueue struct {
+	handler RequestHandler // nil refuses; never changes
+
+	mu      sync.Mutex // a leaf
+	waiting []*Request
+	serving bool          // a goroutine serves
+	ended   bool          // no more will come
+	drained chan struct{} // closed when ended and served; may be nil
+}
+
+// push queues a request, and starts a goroutine for it if there is none. It is
+// false when too many wait.
+func (q *requestQueue) push(ctx context.Context, r *Request) bool {
+	q.mu.Lock()
+	if q.ended {
+		q.mu.Unlock()
+		return true
+	}
+	if len(q.waiting) >= maxQueuedRequests {
+		q.mu.Unlock()
+		return false
+	}
+	q.waiting = append(q.waiting, r)
+	start := !q.serving
+	q.serving = true
+	q.mu.Unlock()
+	if start {
+		go q.serve(ctx)
+	}
+	return true
+}
+
+// serve runs the handler until no request waits.
+func (q *requestQueue) serve(ctx context.Context) {
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.waiting = nil
+			q.serving = false
+			drained := q.takeDrained()
+			q.mu.Unlock()
+			if drained != nil {
+				close(drained)
+			}
+			return
+		}
+		r := q.waiting[0]
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+		q.mu.Unlock()
+		q.handler(ctx, r)
+		if r.WantReply && !r.replied {
+			r.Reply(false, nil)
+		}
+	}
+}
+
+// end says that no more requests will come. It closes drained once all are
+// served.
+func (q *requestQueue) end(drained chan struct{}) {
+	q.mu.Lock()
+	if q.ended {
+		q.mu.Unlock()
+		return
+	}
+	q.ended = true
+	q.drained = drained
+	drained = nil
+	if !q.serving {
+		drained = q.takeDrained()
+	}
+	q.mu.Unlock()
+	if drained != nil {
+		close(drained)
+	}
+}
+
+// takeDrained returns the channel to be closed, once. q.mu is held.
+func (q *requestQueue) takeDrained() chan struct{} {
+	if !q.ended {
+		return nil
+	}
+	d := q.drained
+	q.drained = nil
+	return d
+}
+
+// receiveRequest is SSH_MSG_CHANNEL_REQUEST.
+func (c *Channel) receiveRequest(msg channelRequest) error {
+	c.mu.Lock()
+	err := c.receive(wire.MsgChannelRequest)
+	closedHere := c.closedHere
+	c.mu.Unlock()
+	if err != nil || closedHere {
+		return err // what crosses our CLOSE is not served
+	}
+	if c.requests.handler == nil {
+		if msg.wantReply {
+			c.reply(false)
+		}
+		return nil
+	}
+	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), channel: c, m: c.m}
+	if !c.requests.push(c.ctx, r) {
+		return errChannelRefused
+	}
+	return nil
+}
+
+// receiveGlobalRequest is SSH_MSG_GLOBAL_REQUEST.
+func (m *Mux) receiveGlobalRequest(p []byte) error {
+	msg, err := parseGlobalRequest(p)
+	if err != nil {
+		return malformed(p[0], err)
+	}
+	if m.requests.handler == nil {
+		if msg.wantReply {
+			return m.pc.QueuePacket([]byte{wire.MsgRequestFailure})
+		}
+		return nil
+	}
+	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), m: m}
+	if !m.requests.push(m.ctx, r) {
+		return errChannelRefused
+	}
+	return nil
+}
+
+// A reply is what the peer answered. err is for a channel that closed first.
+type reply struct {
+	ok      bool
+	payload []byte
+}
+
+// A replyQueue holds those who wait for replies, in the order in which their
+// requests were sent, which is that of the replies (RFC 4254 section 5.4). An
+// entry whose owner has gone stays until its reply comes.
+type replyQueue struct{ waiting []chan reply }
+
+// push adds an entry. The channel has capacity 1.
+func (q *replyQueue) push(r chan reply) { q.waiting = append(q.waiting, r) }
+
+// unpush takes back the entry added last: its request was not sent.
+func (q *replyQueue) unpush() { q.waiting = q.waiting[:len(q.waiting)-1] }
+
+// pop removes the entry that a reply is for, nil if nobody expects one.
+func (q *replyQueue) pop() chan reply {
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	r := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	return r
+}
+
+// SendRequest sends a channel request and, if wantReply, waits for the answer.
+// When ctx ends first its cause is returned, and the late answer is dropped.
+func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (bool, error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	msg := channelRequest{recipient: c.peerNumber, name: name, wantReply: wantReply, payload: payload}.append(nil)
+	if !wantReply {
+		return false, c.sendRequest(ctx, msg)
+	}
+	select {
+	case c.requestTurn <- struct{}{}:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-c.ctx.Done():
+		return false, c.closedErr()
+	}
+	answer := make(chan reply, 1)
+	c.mu.Lock()
+	c.replies.push(answer)
+	c.mu.Unlock()
+	start := time.Now()
+	err := c.sendRequest(ctx, msg)
+	if err != nil {
+		c.mu.Lock()
+		c.replies.unpush()
+		c.mu.Unlock()
+	}
+	<-c.requestTurn
+	if err != nil {
+		return false, err
+	}
+	select {
+	case r := <-answer:
+		c.m.roundTrip.observe(time.Since(start))
+		return r.ok, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-c.ctx.Done():
+		select {
+		case r := <-answer: // it came before the end
+			return r.ok, nil
+		default:
+			return false, c.closedErr()
+		}
+	}
+}
+
+// sendRequest sends a message under a token, until ctx ends or the channel
+// closes.
+func (c *Channel) sendRequest(ctx context.Context, msg []byte) error {
+	if !c.begin() {
+		return c.closedErr()
+	}
+	defer c.finish()
+	cancel := c.ctx.Done()
+	if ctx.Done() != nil {
+		merged, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(c.ctx, stop)()
+		cancel = merged.Done()
+	}
+	err := c.m.pc.WritePacket(cancel, msg, nil)
+	if errors.Is(err, wire.ErrCanceled) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return c.closedErr()
+	}
+	return err
+}
+
+// receiveReply is SSH_MSG_CHANNEL_SUCCESS and SSH_MSG_CHANNEL_FAILURE.
+func (c *Channel) receiveReply(number byte) error {
+	c.mu.Lock()
+	err := c.receive(number)
+	var answer chan reply
+	late := c.life.closeReceived
+	if err == nil {
+		answer = c.replies.pop()
+	}
+	c.mu.Unlock()
+	switch {
+	case err != nil || answer == nil && late:
+		return err
+	case answer == nil:
+		return protocolErrorf("message %d on channel %d, which asked for nothing", number, c.number)
+	}
+	answer <- reply{ok: number == wire.MsgChannelSuccess}
+	return nil
+}
+
+// SendRequest sends a global request and, if wantReply, waits for the answer.
+// When ctx ends first its cause is returned, and the late answer is dropped.
+func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (ok bool, answer []byte, err error) {
+	if ctx.Err() != nil {
+		return false, nil, context.Cause(ctx)
+	}
+	msg := globalRequest{name: name, wantReply: wantReply, payload: payload}.append(nil)
+	if !wantReply {
+		return false, nil, m.sendGlobal(ctx, msg)
+	}
+	select {
+	case m.requestTurn <- struct{}{}:
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	case <-m.dead:
+		return false, nil, m.deadErr()
+	}
+	got := make(chan reply, 1)
+	m.mu.Lock()
+	m.replies.push(got)
+	m.mu.Unlock()
+	start := time.Now()
+	err = m.sendGlobal(ctx, msg)
+	if err != nil {
+		m.mu.Lock()
+		m.replies.unpush()
+		m.mu.Unlock()
+	}
+	<-m.requestTurn
+	if err != nil {
+		return false, nil, err
+	}
+	select {
+	case r := <-got:
+		m.roundTrip.observe(time.Since(start))
+		return r.ok, r.payload, nil
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	case <-m.dead:
+		return false, nil, m.deadErr()
+	}
+}
+
+func (m *Mux) sendGlobal(ctx context.Context, msg []byte) error {
+	err := m.pc.WritePacket(ctx.Done(), msg, nil)
+	if errors.Is(err, wire.ErrCanceled) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// receiveGlobalReply is SSH_MSG_REQUEST_SUCCESS and SSH_MSG_REQUEST_FAILURE.
+func (m *Mux) receiveGlobalReply(p []byte) error {
+	if p[0] == wire.MsgRequestFailure && len(p) > 1 {
+		return malformed(p[0], wire.ErrTrailing)
+	}
+	m.mu.Lock()
+	answer := m.replies.pop()
+	m.mu.Unlock()
+	if answer == nil {
+		return protocolErrorf("message %d without a request", p[0])
+	}
+	answer <- reply{ok: p[0] == wire.MsgRequestSuccess, payload: append([]byte(nil), p[1:]...)}
+	return nil
+}
