@@ -1,0 +1,169 @@
+package transport
+
+import (
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"fmt"
+	"hash"
+	"slices"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/fairlead-go/ssh/kex"
+	"github.com/fairlead-go/ssh/keys"
+)
+
+// A cipherMethod is one row of the table of ciphers. Exactly one of aead and
+// stream is set; a stream cipher is completed by a negotiated MAC.
+type cipherMethod struct {
+	name            string
+	keySize, ivSize int
+	aead            func(key, iv []byte) (packetCipher, error)
+	stream          func(key, iv []byte) (cipher.Stream, error)
+}
+
+// A macMethod is one row of the table of MACs.
+type macMethod struct {
+	name    string
+	keySize int
+	size    int // bytes sent
+	etm     bool
+	hash    func(key []byte) hash.Hash
+}
+
+// ciphers are all that this package knows, in the order of the default
+// proposal on a CPU without AES instructions.
+var ciphers = []cipherMethod{
+	{name: "chacha20-poly1305@openssh.com", keySize: 64, aead: newChaCha20Poly1305},
+	{name: "aes128-gcm@openssh.com", keySize: 16, ivSize: 12, aead: newGCM},
+	{name: "aes256-gcm@openssh.com", keySize: 32, ivSize: 12, aead: newGCM},
+	{name: "aes128-ctr", keySize: 16, ivSize: 16, stream: newCTR},
+	{name: "aes192-ctr", keySize: 24, ivSize: 16, stream: newCTR},
+	{name: "aes256-ctr", keySize: 32, ivSize: 16, stream: newCTR},
+}
+
+var macs = []macMethod{
+	{name: "hmac-sha2-256-etm@openssh.com", keySize: 32, size: 32, etm: true, hash: hmacSHA256},
+	{name: "hmac-sha2-512-etm@openssh.com", keySize: 64, size: 64, etm: true, hash: hmacSHA512},
+	{name: "hmac-sha2-256", keySize: 32, size: 32, hash: hmacSHA256},
+	{name: "hmac-sha2-512", keySize: 64, size: 64, hash: hmacSHA512},
+}
+
+func hmacSHA256(key []byte) hash.Hash { return hmac.New(sha256.New, key) }
+func hmacSHA512(key []byte) hash.Hash { return hmac.New(sha512.New, key) }
+
+// hostKeyAlgorithms are the signature algorithms that a client accepts of a
+// server by default, preferred first.
+var hostKeyAlgorithms = []string{
+	keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521,
+	keys.RSASHA512, keys.RSASHA256,
+}
+
+// Ciphers returns the ciphers of the default proposal, preferred first. Where
+// the CPU has AES and carry-less multiplication instructions, AES-GCM comes
+// first: it is then both the fastest and constant-time. Elsewhere
+// ChaCha20-Poly1305 is.
+func Ciphers() []string {
+	names := make([]string, len(ciphers))
+	for i := range ciphers {
+		names[i] = ciphers[i].name
+	}
+	if hasAES() {
+		slices.SortStableFunc(names, func(a, b string) int { return gcmRank(a) - gcmRank(b) })
+	}
+	return names
+}
+
+func gcmRank(name string) int {
+	if name == "aes128-gcm@openssh.com" || name == "aes256-gcm@openssh.com" {
+		return 0
+	}
+	return 1
+}
+
+func hasAES() bool {
+	return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ || cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
+		cpu.S390X.HasAES && cpu.S390X.HasGHASH
+}
+
+// MACs returns the MACs of the default proposal, preferred first. Only the
+// aes*-ctr ciphers use one.
+func MACs() []string {
+	names := make([]string, len(macs))
+	for i := range macs {
+		names[i] = macs[i].name
+	}
+	return names
+}
+
+// KeyExchanges returns the key exchange methods of the default proposal,
+// preferred first.
+func KeyExchanges() []string { return kex.Methods() }
+
+// HostKeyAlgorithms returns the host key algorithms that a client proposes by
+// default, preferred first.
+func HostKeyAlgorithms() []string { return slices.Clone(hostKeyAlgorithms) }
+
+func cipherByName(name string) *cipherMethod {
+	for i := range ciphers {
+		if ciphers[i].name == name {
+			return &ciphers[i]
+		}
+	}
+	return nil
+}
+
+func macByName(name string) *macMethod {
+	for i := range macs {
+		if macs[i].name == name {
+			return &macs[i]
+		}
+	}
+	return nil
+}
+
+// A UnknownAlgorithmError is a name in a configuration that this package does
+// not know, or knows twice.
+type UnknownAlgorithmError struct {
+	Kind string // "key exchange", "cipher", "MAC" or "host key"
+	Name string
+}
+
+func (e *UnknownAlgorithmError) Error() string {
+	return fmt.Sprintf("transport: unknown or repeated %s algorithm %q", e.Kind, e.Name)
+}
+
+// choose returns names, or the default where it is nil, if every one of them
+// is known and none stands there twice.
+func choose(kind string, names, defaults []string, known func(string) bool) ([]string, error) {
+	if names == nil {
+		return defaults, nil
+	}
+	for i, name := range names {
+		if !known(name) || slices.Contains(names[:i], name) {
+			return nil, &UnknownAlgorithmError{Kind: kind, Name: name}
+		}
+	}
+	return slices.Clone(names), nil
+}
+
+// newPacketCipher builds one direction's protection from the suite that was
+// negotiated. derive returns n bytes of key material for one of the letters of
+// RFC 4253 section 7.2.
+func (d *suite) newPacketCipher(derive func(tag byte, n int) []byte, ivTag, keyTag, macTag byte) (packetCipher, error) {
+	key := derive(keyTag, d.cipher.keySize)
+	iv := derive(ivTag, d.cipher.ivSize)
+	defer clear(key)
+	if d.cipher.aead != nil {
+		return d.cipher.aead(key, iv)
+	}
+	stream, err := d.cipher.stream(key, iv)
+	if err != nil {
+		return nil, err
+	}
+	macKey := derive(macTag, d.mac.keySize)
+	defer clear(macKey)
+	return newMACCipher(stream, d.mac.hash(macKey), d.mac.size, d.mac.etm), nil
+}

@@ -1,0 +1,205 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/fairlead-go/ssh/kex"
+	"github.com/fairlead-go/ssh/keys"
+)
+
+// Defaults of Config.
+const (
+	DefaultRekeyBytes       = 1 << 30 // RFC 4253 section 9 recommends a gigabyte
+	DefaultRekeyPackets     = 1 << 31 // RFC 4344 section 3.1
+	DefaultRekeyInterval    = time.Hour
+	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultRekeyTimeout     = 30 * time.Second
+	DefaultWriteTimeout     = 2 * time.Minute
+	DefaultSoftwareVersion  = "Fairlead_0.1"
+)
+
+// Config is what both roles share. The zero value is safe and complete: every
+// zero field means the default that its comment names.
+type Config struct {
+	// The algorithms to propose, preferred first. nil means the default,
+	// which KeyExchanges, Ciphers and MACs return.
+	KeyExchanges []string
+	Ciphers      []string
+	MACs         []string
+
+	// New keys are agreed on after this many bytes or packets in either
+	// direction, or this long after the last time. Zero means the Default
+	// constants; RekeyPackets may not exceed DefaultRekeyPackets. A negative
+	// RekeyInterval means never by time.
+	RekeyBytes    uint64
+	RekeyPackets  uint64
+	RekeyInterval time.Duration
+
+	// HandshakeTimeout bounds the time from the first byte to the first
+	// keys, less what VerifyHostKey takes; RekeyTimeout any later key
+	// exchange; WriteTimeout the time that the peer may take no byte of what
+	// we send. Zero means the Default constants, negative no bound.
+	HandshakeTimeout time.Duration
+	RekeyTimeout     time.Duration
+	WriteTimeout     time.Duration
+
+	// SoftwareVersion is what follows SSH-2.0- in our identification, with
+	// comments if any (RFC 4253 section 4.2). Default: DefaultSoftwareVersion.
+	SoftwareVersion string
+
+	// Logger, where set, gets the connection's milestones at level Debug:
+	// versions, negotiated algorithms, key exchanges, the end. No secrets.
+	// It is called by the goroutines that carry the connection: a handler
+	// that blocks stalls it.
+	Logger *slog.Logger
+
+	// Trace, where set, is called as things happen.
+	Trace *Trace
+}
+
+// A Trace is a set of hooks, each optional, called by the goroutines that
+// carry the connection. They must return at once and may not call its methods.
+type Trace struct {
+	// PacketSent and PacketReceived see each message number and the
+	// payload's size in bytes.
+	PacketSent     func(message byte, size int)
+	PacketReceived func(message byte, size int)
+	// KeyExchanged is called when new keys are in use in both directions.
+	KeyExchanged func(State)
+}
+
+// A HostKeyVerifier decides whether key, which the server has proven to hold,
+// is that of the server at address, as it was dialled. remote may be nil. Any
+// error refuses the server.
+type HostKeyVerifier = func(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error
+
+// InsecureAcceptAnyHostKey is a HostKeyVerifier that accepts every server, and
+// with it every attacker between here and there. It is for tests.
+func InsecureAcceptAnyHostKey(context.Context, string, net.Addr, keys.PublicKey) error { return nil }
+
+// ClientConfig configures a client's transport.
+type ClientConfig struct {
+	Config
+
+	// Address is what was dialled, for VerifyHostKey.
+	Address string
+
+	// VerifyHostKey decides on the server's key, once for each connection:
+	// when keys are exchanged again the key must be the same. Required.
+	VerifyHostKey HostKeyVerifier
+
+	// HostKeyAlgorithms are the signature algorithms to accept of the
+	// server, preferred first. nil means what HostKeyAlgorithms returns.
+	HostKeyAlgorithms []string
+}
+
+// ServerConfig configures a server's transport.
+type ServerConfig struct {
+	Config
+
+	// HostKeys prove who the server is, preferred first; at least one.
+	HostKeys []keys.Signer
+
+	// PublicKeyAlgorithms are announced as server-sig-algs (RFC 8308
+	// section 3.1): those which the authentication layer will verify.
+	// nil means what HostKeyAlgorithms returns.
+	PublicKeyAlgorithms []string
+}
+
+// settings is a validated Config with the defaults filled in.
+type settings struct {
+	Config
+	client              *ClientConfig // nil on a server
+	server              *ServerConfig // nil on a client
+	hostKeyAlgorithms   []string
+	publicKeyAlgorithms []string
+}
+
+func (c *Config) settings() (*settings, error) {
+	s := &settings{Config: *c}
+	var err error
+	if s.KeyExchanges, err = choose("key exchange", c.KeyExchanges, KeyExchanges(), kex.Supported); err != nil {
+		return nil, err
+	}
+	knownCipher := func(name string) bool { return cipherByName(name) != nil }
+	if s.Ciphers, err = choose("cipher", c.Ciphers, Ciphers(), knownCipher); err != nil {
+		return nil, err
+	}
+	knownMAC := func(name string) bool { return macByName(name) != nil }
+	if s.MACs, err = choose("MAC", c.MACs, MACs(), knownMAC); err != nil {
+		return nil, err
+	}
+	if c.RekeyPackets > DefaultRekeyPackets {
+		return nil, fmt.Errorf("transport: RekeyPackets is %d, more than %d", c.RekeyPackets, DefaultRekeyPackets)
+	}
+	orDefault(&s.RekeyBytes, DefaultRekeyBytes)
+	orDefault(&s.RekeyPackets, DefaultRekeyPackets)
+	orDefault(&s.RekeyInterval, DefaultRekeyInterval)
+	orDefault(&s.HandshakeTimeout, DefaultHandshakeTimeout)
+	orDefault(&s.RekeyTimeout, DefaultRekeyTimeout)
+	orDefault(&s.WriteTimeout, DefaultWriteTimeout)
+	orDefault(&s.SoftwareVersion, DefaultSoftwareVersion)
+	if err := checkSoftwareVersion(s.SoftwareVersion); err != nil {
+		return nil, err
+	}
+	if s.Trace == nil {
+		s.Trace = new(Trace)
+	}
+	return s, nil
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *ClientConfig) settings() (*settings, error) {
+	if c.VerifyHostKey == nil {
+		return nil, ErrNoVerifier
+	}
+	s, err := c.Config.settings()
+	if err != nil {
+		return nil, err
+	}
+	s.hostKeyAlgorithms, err = choose("host key", c.HostKeyAlgorithms, HostKeyAlgorithms(), knownHostKeyAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	client := *c
+	s.client = &client
+	return s, nil
+}
+
+func (c *ServerConfig) settings() (*settings, error) {
+	if len(c.HostKeys) == 0 {
+		return nil, ErrNoHostKey
+	}
+	s, err := c.Config.settings()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range c.HostKeys {
+		for _, algorithm := range k.Algorithms() {
+			if !slices.Contains(s.hostKeyAlgorithms, algorithm) {
+				s.hostKeyAlgorithms = append(s.hostKeyAlgorithms, algorithm)
+			}
+		}
+	}
+	s.publicKeyAlgorithms = c.PublicKeyAlgorithms
+	if s.publicKeyAlgorithms == nil {
+		s.publicKeyAlgorithms = HostKeyAlgorithms()
+	}
+	server := *c
+	server.HostKeys = slices.Clone(c.HostKeys)
+	s.server = &server
+	return s, nil
+}
+
+func knownHostKeyAlgorithm(name string) bool { return slices.Contains(hostKeyAlgorithms, name) }

@@ -1,0 +1,169 @@
+package transport
+
+import (
+	"io"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// The incoming half, in execution order; all of it belongs to the goroutine
+// that calls ReadPacket, and has no lock:
+//
+//  1. fill reads as much as the connection underneath gives, into one buffer.
+//  2. next finds the packet's length, waits for all of it, verifies and
+//     decrypts it in place, and returns its payload as an alias.
+//  3. dispatch (dispatch.go) answers what belongs to this layer.
+//
+// The buffer is small while the connection is idle, and a shared large one
+// while data comes in.
+
+// maxPacketLength is the largest packet_length taken, as OpenSSH has it. RFC
+// 4253 section 6.1 asks for at least 35000.
+const maxPacketLength = 256 << 10
+
+type incoming struct {
+	cipher packetCipher
+	geo    geometry
+	seq    uint32 // sequence number of the next packet
+	usage  usage
+
+	buf    []byte // small or a big buffer
+	r, w   int    // buf[r:w] is read and not yet used
+	length uint32 // packet_length of the packet at r, 0 when not yet known
+}
+
+// next returns the payload of the next packet, valid until the next call.
+func (c *Conn) next() ([]byte, error) {
+	in := &c.in
+	if in.length == 0 {
+		if err := c.fill(in.geo.headSize); err != nil {
+			return nil, err
+		}
+		length := in.cipher.openLength(in.seq, in.buf[in.r:in.r+in.geo.headSize])
+		if !in.geo.valid(length, maxPacketLength) {
+			return nil, protocolErrorf("packet length %d is not allowed", length)
+		}
+		in.length = length
+	}
+	size := lengthSize + int(in.length)
+	total := size + in.geo.tagSize
+	if err := c.fill(total); err != nil {
+		return nil, err
+	}
+	packet := in.buf[in.r : in.r+total]
+	if !in.cipher.open(in.seq, packet) {
+		return nil, ErrIntegrity
+	}
+	in.r += total
+	in.length = 0
+	in.seq++
+	in.usage.bytes += uint64(total)
+	in.usage.packets++
+	c.received.bytes.Add(uint64(total))
+	c.received.packets.Add(1)
+
+	pad := int(packet[lengthSize])
+	if pad < minPadding || headerSize+1+pad > size {
+		return nil, protocolErrorf("padding length %d is not allowed", pad)
+	}
+	return packet[headerSize : size-pad : size-pad], nil
+}
+
+// fill makes sure that n bytes can be used, reading as much as there is.
+func (c *Conn) fill(n int) error {
+	in := &c.in
+	for in.w-in.r < n {
+		in.makeRoom(n)
+		m, err := c.rwc.Read(in.buf[in.w:])
+		if m < 0 || m > len(in.buf)-in.w {
+			m = 0
+		}
+		in.w += m
+		if m > 0 {
+			continue // an error, if there is one, will be there again
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return &ConnectionError{Op: "read", Err: err}
+		}
+	}
+	return nil
+}
+
+// makeRoom prepares the buffer for a read that must bring buf[r:w] to n bytes.
+func (in *incoming) makeRoom(n int) {
+	have := in.w - in.r
+	full := in.w == len(in.buf)
+	switch {
+	case n > len(in.buf), full && len(in.buf) == smallBuffer:
+		// More is coming than a small buffer serves.
+		big := getBigBuffer()
+		in.w = copy(big, in.buf[in.r:in.w])
+		in.r = 0
+		in.buf = big
+	case have == 0 && len(in.buf) > smallBuffer && in.w < smallBuffer:
+		// The last read brought little: the connection goes idle.
+		putBigBuffer(in.buf)
+		in.buf = make([]byte, smallBuffer)
+		in.r, in.w = 0, 0
+	case have == 0:
+		in.r, in.w = 0, 0
+	case in.r+n > len(in.buf) || in.r > len(in.buf)/2:
+		in.w = copy(in.buf, in.buf[in.r:in.w])
+		in.r = 0
+	}
+}
+
+// readVersion reads the peer's identification.
+func (c *Conn) readVersion() (string, error) {
+	reader := versionReader{fromServer: c.settings.client != nil}
+	in := &c.in
+	for {
+		n, line, err := reader.next(in.buf[in.r:in.w])
+		if err != nil {
+			return "", err
+		}
+		if line != nil {
+			version := string(line)
+			in.r += n
+			return version, nil
+		}
+		in.r += n
+		if n == 0 {
+			if err := c.fill(in.w - in.r + 1); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// ReadPacket returns the next payload that belongs to a higher layer, as
+// wire.PacketConn says. Every failure ends the connection.
+func (c *Conn) ReadPacket() ([]byte, error) {
+	for {
+		select {
+		case <-c.dead:
+			putBigBuffer(c.in.buf)
+			c.in.buf = nil
+			return nil, c.Err()
+		default:
+		}
+		payload, err := c.next()
+		if err != nil {
+			c.Fail(err)
+			continue
+		}
+		deliver, err := c.dispatch(payload)
+		if err != nil {
+			c.Fail(err)
+			continue
+		}
+		if deliver {
+			return payload, nil
+		}
+	}
+}
+
+var _ wire.PacketConn = (*Conn)(nil)
