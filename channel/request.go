@@ -169,11 +169,12 @@ func (q *requestQueue) takeDrained() chan struct{} {
 func (c *Channel) receiveRequest(msg channelRequest) error {
 	c.mu.Lock()
 	err := c.receive(wire.MsgChannelRequest)
-	closedHere := c.closedHere
 	c.mu.Unlock()
-	if err != nil || closedHere {
-		return err // what crosses our CLOSE is not served
+	if err != nil {
+		return err
 	}
+	// What crosses our CLOSE is served too: it may be the exit status. It
+	// just cannot be replied to any more.
 	if c.requests.handler == nil {
 		if msg.wantReply {
 			c.reply(false)
