@@ -1,0 +1,32 @@
+// Package auth is user authentication, RFC 4252 and RFC 4256, for both roles:
+// the methods none, password, publickey and keyboard-interactive, one or
+// several in a row.
+//
+// A client calls [Client] with the [Method] values that it has, most wanted
+// first: [PublicKeys], [Password], [PasswordPrompt], [KeyboardInteractive].
+// A server calls [Server] with a callback for each method that it offers. A
+// method whose callback is nil is refused, and a server without any callback
+// is an error, as is the client's request for anything while it is not its
+// turn. Whoever wants to let everybody in says so with [AllowAnonymous].
+//
+// Both functions own the reading side of the packet connection while they run
+// and call the caller's callbacks between two reads, on the same goroutine.
+// They return once authentication has succeeded, and the connection is then
+// at the first message of the connection protocol; or with an error, and the
+// connection has then been failed.
+//
+// # What a server must know
+//
+// A key query is a question and never proof: the PublicKey callback is asked
+// for it with [Attempt.Query] set, and whatever it answers is forgotten. Only
+// [ServerConfig.Verified] and the [Identity] that Server returns speak of
+// proven keys.
+//
+// Real and unknown users get the same bytes. Each refusal takes at least
+// [ServerConfig.FailureDelay] and is then rounded up to the next doubling of
+// it, so that small differences in the work of a callback do not show. A
+// callback should still do the same work for users that do not exist, and ask
+// them the same questions.
+//
+// Any error of a callback refuses, in one and the same way.
+package auth
