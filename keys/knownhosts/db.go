@@ -1,0 +1,234 @@
+package knownhosts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/ssh/keys"
+)
+
+// A DB is a list of known_hosts files. It reads them again when they have
+// changed. All methods may be called from several goroutines, and other
+// processes may write to the files meanwhile.
+type DB struct {
+	files []*file
+}
+
+// Open returns a DB of the named files. All of them are consulted; keys are
+// learned into the first. A file that does not exist is empty; one that cannot
+// be read is an error here, and refuses every host later.
+func Open(files ...string) (*DB, error) {
+	if len(files) == 0 {
+		return nil, errNoFile
+	}
+	db := new(DB)
+	for _, path := range files {
+		f := &file{path: path}
+		if _, err := f.load(); err != nil {
+			return nil, err
+		}
+		db.files = append(db.files, f)
+	}
+	return db, nil
+}
+
+var (
+	errNoFile = errors.New("knownhosts: no file given")
+	errNilKey = errors.New("knownhosts: no host key given")
+)
+
+// file is one of the files, with what it held when last looked at.
+type file struct {
+	path   string
+	cached atomic.Pointer[content]
+}
+
+// content is what a file held. It never changes.
+type content struct {
+	info    fs.FileInfo
+	read    time.Time
+	entries []entry
+	bad     []*LineError
+}
+
+// racyTime is how close to a file's last change it must have been read for
+// a second change to have left no trace in its time stamp.
+const racyTime = 2 * time.Second
+
+func (c *content) isOf(info fs.FileInfo) bool {
+	return os.SameFile(c.info, info) && c.info.Size() == info.Size() && c.info.ModTime().Equal(info.ModTime()) &&
+		c.read.Sub(info.ModTime()) > racyTime
+}
+
+func (f *file) load() (*content, error) {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(content), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("knownhosts: %w", err)
+	}
+	if c := f.cached.Load(); c != nil && c.isOf(info) {
+		return c, nil
+	}
+	r, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(content), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("knownhosts: %w", err)
+	}
+	defer r.Close()
+	c := &content{read: time.Now()}
+	if c.info, err = r.Stat(); err != nil {
+		return nil, fmt.Errorf("knownhosts: %w", err)
+	}
+	if c.entries, c.bad, err = parseFile(r, f.path); err != nil {
+		return nil, fmt.Errorf("knownhosts: %w", err)
+	}
+	f.cached.Store(c)
+	return c, nil
+}
+
+// found is what the files say about one name.
+type found struct {
+	keys, authorities, revoked []Known
+}
+
+func (db *DB) lookup(name string) (f found, err error) {
+	for _, file := range db.files {
+		c, err := file.load()
+		if err != nil {
+			return found{}, err
+		}
+		for i := range c.entries {
+			e := &c.entries[i]
+			if !e.matches(name) {
+				continue
+			}
+			known := Known{Key: e.key, File: file.path, Line: e.line}
+			switch e.marker {
+			case plainKey:
+				f.keys = append(f.keys, known)
+			case authority:
+				f.authorities = append(f.authorities, known)
+			case revoked:
+				f.revoked = append(f.revoked, known)
+			}
+		}
+	}
+	return f, nil
+}
+
+// lookupAddress returns what is known of the name for address and, where that
+// has a port of its own and nothing is known of it, of the host without a port.
+// OpenSSH also goes by the host's key then.
+func (db *DB) lookupAddress(address string) (exact, plain found, err error) {
+	name, host, err := parseAddress(address)
+	if err != nil {
+		return found{}, found{}, err
+	}
+	if exact, err = db.lookup(name); err != nil {
+		return found{}, found{}, err
+	}
+	if name != host && len(exact.keys) == 0 {
+		plain, err = db.lookup(host)
+	}
+	return exact, plain, err
+}
+
+// find returns the first of list that is key.
+func find(list []Known, key keys.PublicKey) *Known {
+	for i := range list {
+		if keys.Equal(list[i].Key, key) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// Check compares the key that a host has shown with those known of it. Only nil
+// means that it is known; any disagreement is a [*KeyError], and a failure to
+// read the files another error.
+//
+// address is "host:port" as it was dialled, or a host name or alias alone. The
+// case of letters does not matter. Port 22 stands in the files as "host", any
+// other as "[host]:port". A host met on another port where no key is known for
+// that port may show a key that the host is known by on port 22. A key of a
+// type for which none is known, where keys of other types are, counts as
+// changed. remote is for the records only and may be nil.
+func (db *DB) Check(address string, remote net.Addr, key keys.PublicKey) error {
+	if key == nil {
+		return errNilKey
+	}
+	exact, plain, err := db.lookupAddress(address)
+	if err != nil {
+		return err
+	}
+	e := &KeyError{Address: address, Got: key}
+	if e.Revoked = find(exact.revoked, key); e.Revoked == nil {
+		e.Revoked = find(plain.revoked, key)
+	}
+	if e.Revoked == nil && (find(exact.keys, key) != nil || find(plain.keys, key) != nil) {
+		return nil
+	}
+	e.Want = slices.Clone(exact.keys)
+	slices.SortStableFunc(e.Want, func(a, b Known) int {
+		return otherType(a, key) - otherType(b, key)
+	})
+	return e
+}
+
+func otherType(k Known, key keys.PublicKey) int {
+	if k.Key.Type() == key.Type() {
+		return 0
+	}
+	return 1
+}
+
+// Verify accepts a host key if [DB.Check] does. It is what a client is given
+// to verify host keys with.
+func (db *DB) Verify(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	return db.Check(address, remote, key)
+}
+
+// Authorities returns the keys that @cert-authority lines trust to certify the
+// keys of the host at address, without those that are revoked for it. They are
+// never accepted as the host's own keys.
+func (db *DB) Authorities(address string) ([]Known, error) {
+	exact, plain, err := db.lookupAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	f := exact
+	if len(f.authorities) == 0 {
+		f.authorities = plain.authorities
+	}
+	return slices.DeleteFunc(f.authorities, func(k Known) bool {
+		return find(exact.revoked, k.Key) != nil || find(plain.revoked, k.Key) != nil
+	}), nil
+}
+
+// BadLines returns the lines of the files that are passed over because they
+// cannot be read.
+func (db *DB) BadLines() ([]*LineError, error) {
+	var bad []*LineError
+	for _, f := range db.files {
+		c, err := f.load()
+		if err != nil {
+			return nil, err
+		}
+		bad = append(bad, c.bad...)
+	}
+	return bad, nil
+}
