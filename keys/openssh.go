@@ -114,10 +114,13 @@ func parseOpenSSHFile(data []byte) (*opensshFile, error) {
 	if err := r.End(); err != nil {
 		return nil, malformedPrivate(err)
 	}
+	if err := f.parseKDF(string(kdfName), kdfOptions); err != nil {
+		return nil, err
+	}
 	if len(f.section) == 0 || len(f.section)%f.cipher.block != 0 {
 		return nil, malformedPrivate(errBlockSize)
 	}
-	return f, f.parseKDF(string(kdfName), kdfOptions)
+	return f, nil
 }
 
 func (f *opensshFile) parseKDF(name string, options []byte) error {

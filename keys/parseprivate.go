@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -90,10 +89,30 @@ func checkDER(what string, der []byte) error {
 	return nil
 }
 
+// checkPKCS1 refuses an RSAPrivateKey with a number longer than the largest
+// modulus, as crypto/rsa would spend seconds on it. What else may be wrong is
+// left to crypto/x509 to find.
+func checkPKCS1(der []byte) error {
+	in := cryptobyte.String(der)
+	var seq, number cryptobyte.String
+	if !in.ReadASN1(&seq, asn1.SEQUENCE) {
+		return nil
+	}
+	for seq.ReadASN1(&number, asn1.INTEGER) {
+		if len(number) > MaxRSABits/8+1 {
+			return &LimitError{What: "bits in a number of an RSA private key", Value: 8 * uint64(len(number)-1), Max: MaxRSABits}
+		}
+	}
+	return nil
+}
+
 // parsePKCS1 opens an RSAPrivateKey (RFC 8017 appendix A.1.2).
 func parsePKCS1(der, _ []byte) (*PrivateKey, error) {
 	const what = "PKCS #1 private key"
 	if err := checkDER(what, der); err != nil {
+		return nil, err
+	}
+	if err := checkPKCS1(der); err != nil {
 		return nil, err
 	}
 	k, err := x509.ParsePKCS1PrivateKey(der)
@@ -154,6 +173,14 @@ func parsePKCS8(der, _ []byte) (*PrivateKey, error) {
 	if err := checkDER(what, der); err != nil {
 		return nil, err
 	}
+	inner, err := pkcs8Inner(der)
+	if err != nil {
+		return nil, &MalformedError{What: what, Err: err}
+	}
+	// For other algorithms than RSA the inner form begins differently.
+	if err := checkPKCS1(inner); err != nil {
+		return nil, err
+	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, &MalformedError{What: what, Err: err}
@@ -163,22 +190,21 @@ func parsePKCS8(der, _ []byte) (*PrivateKey, error) {
 		return nil, &UnsupportedError{What: "algorithm of a PKCS #8 private key"}
 	}
 	if key, ok := k.(*ecdsa.PrivateKey); ok {
-		if err := checkPKCS8Public(der, key); err != nil {
+		if err := checkSEC1Public(inner, key); err != nil {
 			return nil, &MalformedError{What: what, Err: err}
 		}
 	}
 	return NewPrivateKey(k)
 }
 
-// checkPKCS8Public does for PKCS #8 what checkSEC1Public does for the
-// ECPrivateKey within it.
-func checkPKCS8Public(der []byte, k *ecdsa.PrivateKey) error {
+// pkcs8Inner returns the private key in the algorithm's own form.
+func pkcs8Inner(der []byte) ([]byte, error) {
 	in := cryptobyte.String(der)
 	var seq, private cryptobyte.String
 	if !in.ReadASN1(&seq, asn1.SEQUENCE) ||
 		!seq.SkipASN1(asn1.INTEGER) || !seq.SkipASN1(asn1.SEQUENCE) ||
 		!seq.ReadASN1(&private, asn1.OCTET_STRING) {
-		return errors.New("no private key in it")
+		return nil, wire.ErrInvalid
 	}
-	return checkSEC1Public(private, k)
+	return private, nil
 }
