@@ -1,0 +1,406 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/channel"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport"
+)
+
+// A Handler serves a session: a shell, a command or a subsystem that a client
+// has started. When ServeSSH returns without having called Exit, the session
+// ends with status 0. A panic ends the session alone and is logged.
+type Handler interface {
+	ServeSSH(s *Session)
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(s *Session)
+
+// ServeSSH calls f.
+func (f HandlerFunc) ServeSSH(s *Session) { f(s) }
+
+// A Server serves SSH. Set HostKeys, Auth and Handler, then call Serve. The
+// fields must not change afterwards. What is not set is refused to clients.
+type Server struct {
+	// Addr is where ListenAndServe listens. Default ":22".
+	Addr string
+
+	// HostKeys prove who the server is, preferred first. Required.
+	HostKeys []keys.Signer
+
+	// Auth decides who may log in. At least one method must be set.
+	Auth auth.ServerConfig
+
+	// Handler serves shells and commands; nil refuses them.
+	Handler Handler
+
+	// Subsystems serve subsystems, by name.
+	Subsystems map[string]Handler
+
+	// AllowPTY grants pseudo-terminals, which Handler must then provide.
+	AllowPTY bool
+
+	// AllowEnv decides on each environment variable that a client wants set;
+	// nil refuses all. Neither name nor value can be trusted.
+	AllowEnv func(name, value string) bool
+
+	// Forward says which ports may be forwarded; the zero value, none. What a
+	// login's auth.Permissions forbid stays forbidden: a login with a forced
+	// command forwards only what its PermitOpen and PermitListen name.
+	Forward channel.ForwardConfig
+
+	// ChannelHandlers serve channels of other types, and RequestHandlers
+	// global requests of other names. Each channel has a goroutine of its
+	// own; requests of one connection come one after the other.
+	ChannelHandlers map[string]func(ctx context.Context, c *ServerConn, nc *channel.NewChannel)
+	RequestHandlers map[string]func(ctx context.Context, c *ServerConn, r *channel.Request)
+
+	// MaxSessions bounds the sessions of one connection. Default 10;
+	// negative: none.
+	MaxSessions int
+
+	// MaxStartups bounds the connections that have not logged in yet. Default
+	// 100; further ones are closed at once.
+	MaxStartups int
+
+	// KeepAlive notices clients that have vanished.
+	KeepAlive KeepAlive
+
+	// OnConnect, where set, is called when a user has logged in, before
+	// anything is served; an error ends the connection. OnDisconnect is
+	// called when a connection has ended, logged in (c not nil) or not.
+	OnConnect    func(c *ServerConn) error
+	OnDisconnect func(c *ServerConn, remote net.Addr, err error)
+
+	// Logger is told what fails. Default: nothing is logged.
+	Logger *slog.Logger
+
+	Transport transport.Config
+	Channels  channel.Config
+
+	mu        sync.Mutex // a leaf
+	listeners map[net.Listener]struct{}
+	conns     map[*serving]struct{}
+	startups  int
+	closing   bool          // Shutdown or Close was called
+	idle      chan struct{} // cap 1: a connection or a session has ended
+}
+
+const (
+	defaultMaxSessions = 10
+	defaultMaxStartups = 100
+)
+
+// ErrServerClosed is returned by Serve after Shutdown or Close.
+var ErrServerClosed = errors.New("ssh: server closed")
+
+// serving is one connection, logged in or not.
+type serving struct {
+	end  func(error) // ends it
+	conn *ServerConn // Server.mu: nil before login
+}
+
+// ListenAndServe listens on the TCP address Addr and serves.
+func (s *Server) ListenAndServe() error {
+	addr := s.Addr
+	if addr == "" {
+		addr = ":" + defaultPort
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// Serve serves the connections that l accepts, each on a goroutine of its own,
+// and closes l when it returns: ErrServerClosed after Shutdown or Close, else
+// why l no longer accepts.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if err := s.check(); err != nil {
+		return err
+	}
+	if !s.track(l) {
+		return ErrServerClosed
+	}
+	defer s.untrack(l)
+	var delay time.Duration
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if s.isClosing() {
+				return ErrServerClosed
+			}
+			// Out of file descriptors and the like passes: see net/http.
+			if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() && !temporary(err) {
+				return err
+			}
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.log("accept failed; retrying", "error", err, "delay", delay)
+			time.Sleep(delay)
+			continue
+		}
+		delay = 0
+		go s.ServeConn(context.Background(), conn)
+	}
+}
+
+func temporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}
+
+// check finds what makes a server useless before it accepts anybody.
+func (s *Server) check() error {
+	if len(s.HostKeys) == 0 {
+		return transport.ErrNoHostKey
+	}
+	a := &s.Auth
+	if a.None == nil && a.Password == nil && a.PublicKey == nil && a.KeyboardInteractive == nil {
+		return errors.New("ssh: the server has no authentication method: nobody could log in")
+	}
+	return s.Channels.Validate()
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[net.Listener]struct{})
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Close closes all listeners and ends all connections at once.
+func (s *Server) Close() error {
+	err := s.closeListeners()
+	for _, v := range s.serving() {
+		v.end(&transport.DisconnectError{Reason: disconnectByApplication, Message: "server is shutting down"})
+	}
+	s.waitServed(context.Background())
+	return err
+}
+
+// Shutdown closes all listeners, refuses new sessions and forwarded
+// connections, ends each connection when its last session has ended, and
+// returns when all have. When ctx ends first, what is left ends at once, and
+// the error is ctx's cause.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.closeListeners()
+	for {
+		left := 0
+		for _, v := range s.serving() {
+			if s.sessionsOf(v) > 0 {
+				left++
+				continue
+			}
+			v.end(&transport.DisconnectError{Reason: disconnectByApplication, Message: "server is shutting down"})
+		}
+		if left == 0 {
+			s.waitServed(context.Background())
+			return err
+		}
+		select {
+		case <-s.idle:
+		case <-ctx.Done():
+			s.Close()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s *Server) closeListeners() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.initLocked()
+	s.closing = true
+	var err error
+	for l := range s.listeners {
+		err = errors.Join(err, ignoreClosed(l.Close()))
+	}
+	return err
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) initLocked() {
+	if s.conns == nil {
+		s.conns = make(map[*serving]struct{})
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{}, 1)
+	}
+}
+
+func (s *Server) serving() []*serving {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*serving, 0, len(s.conns))
+	for v := range s.conns {
+		all = append(all, v)
+	}
+	return all
+}
+
+func (s *Server) sessionsOf(v *serving) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.conn == nil {
+		return 0
+	}
+	return v.conn.sessions
+}
+
+// waitServed waits until no connection is left. They have all been ended.
+func (s *Server) waitServed(ctx context.Context) {
+	for len(s.serving()) > 0 {
+		select {
+		case <-s.idle:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Server) noteIdle() {
+	select {
+	case s.idle <- struct{}{}:
+	default:
+	}
+}
+
+// ServeConn serves one connection, of whatever kind, until it ends, and returns
+// why: an error that is net.ErrClosed where this side closed it. ctx ends it.
+// It takes conn over.
+func (s *Server) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
+	if err := s.check(); err != nil {
+		conn.Close()
+		return err
+	}
+	var remote net.Addr
+	if nc, ok := conn.(net.Conn); ok {
+		remote = nc.RemoteAddr()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	v := &serving{end: func(err error) { cancel(err) }}
+	if err := s.begin(v); err != nil {
+		conn.Close()
+		cancel(err)
+		return err
+	}
+	c, err := s.logIn(ctx, conn)
+	s.loggedIn(v, c)
+	if err == nil {
+		err = c.serve(ctx)
+	}
+	cancel(err)
+	s.end(v)
+	s.log("connection ended", "remote", remote, "error", err)
+	if s.OnDisconnect != nil {
+		s.OnDisconnect(c, remote, err)
+	}
+	return err
+}
+
+// ErrTooManyStartups: a connection was refused because of MaxStartups.
+var ErrTooManyStartups = errors.New("ssh: too many connections that have not logged in")
+
+func (s *Server) begin(v *serving) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.initLocked()
+	limit := s.MaxStartups
+	if limit == 0 {
+		limit = defaultMaxStartups
+	}
+	switch {
+	case s.closing:
+		return ErrServerClosed
+	case limit > 0 && s.startups >= limit:
+		return ErrTooManyStartups
+	}
+	s.startups++
+	s.conns[v] = struct{}{}
+	return nil
+}
+
+func (s *Server) loggedIn(v *serving, c *ServerConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startups--
+	v.conn = c
+}
+
+func (s *Server) end(v *serving) {
+	s.mu.Lock()
+	delete(s.conns, v)
+	s.mu.Unlock()
+	s.noteIdle()
+}
+
+// logIn exchanges keys and authenticates the user.
+func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerConn, error) {
+	tc, err := transport.Server(ctx, conn, &transport.ServerConfig{
+		Config:              s.Transport,
+		HostKeys:            s.HostKeys,
+		PublicKeyAlgorithms: s.Auth.PublicKeyAlgorithms,
+	})
+	if err != nil {
+		return nil, err
+	}
+	identity, err := auth.Server(ctx, tc, session(tc), &s.Auth)
+	if err != nil {
+		tc.Fail(err)
+		tc.Close()
+		return nil, err
+	}
+	tc.SetAuthenticated()
+	return newServerConn(s, tc, identity), nil
+}
+
+func (s *Server) log(msg string, args ...any) {
+	if s.Logger != nil {
+		s.Logger.Info("ssh: "+msg, args...)
+	}
+}
+
+func (s *Server) logPanic(what string, v any, stack []byte) {
+	if s.Logger != nil {
+		s.Logger.Error("ssh: panic in "+what, "panic", fmt.Sprint(v), "stack", string(stack))
+	}
+}

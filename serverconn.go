@@ -1,0 +1,200 @@
+package ssh
+
+import (
+	"context"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/channel"
+	"github.com/fairlead-go/ssh/transport"
+	"github.com/fairlead-go/ssh/wire"
+)
+
+const disconnectByApplication = wire.DisconnectByApplication
+
+// A ServerConn is a client's connection to a Server, logged in.
+type ServerConn struct {
+	server   *Server
+	conn     *transport.Conn
+	mux      *channel.Mux
+	identity *auth.Identity
+	forward  *channel.ForwardServer
+	handlers sync.WaitGroup
+
+	sessions int // Server.mu
+}
+
+func newServerConn(s *Server, tc *transport.Conn, identity *auth.Identity) *ServerConn {
+	c := &ServerConn{server: s, conn: tc, identity: identity}
+	cfg := s.Channels
+	cfg.GlobalRequest = c.handleRequest
+	c.mux = channel.New(tc, cfg)
+	c.forward = channel.NewForwardServer(c.mux, c.forwardConfig())
+	return c
+}
+
+// Identity tells who logged in, and how.
+func (c *ServerConn) Identity() *auth.Identity { return c.identity }
+
+// User is the name that the client logged in with.
+func (c *ServerConn) User() string { return c.identity.User }
+
+// ConnState tells what was negotiated, and counters.
+func (c *ServerConn) ConnState() transport.State { return c.conn.State() }
+
+// LocalAddr returns the server's address, nil where the connection has none.
+func (c *ServerConn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
+
+// RemoteAddr returns the client's address, nil where the connection has none.
+func (c *ServerConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// OpenChannel opens a channel to the client, for forwarded agents and the like.
+func (c *ServerConn) OpenChannel(ctx context.Context, channelType string, extra []byte, o channel.OpenOptions) (*channel.Channel, error) {
+	return c.mux.Open(ctx, channelType, extra, o)
+}
+
+// SendRequest sends a global request and, if wantReply, waits for the answer.
+func (c *ServerConn) SendRequest(ctx context.Context, name string, wantReply bool, payload []byte) (ok bool, answer []byte, err error) {
+	return c.mux.SendRequest(ctx, name, wantReply, payload)
+}
+
+// Rekey exchanges keys now.
+func (c *ServerConn) Rekey(ctx context.Context) error { return c.conn.Rekey(ctx) }
+
+// Ping measures a round trip to the client, where it announces
+// ping@openssh.com; else the error is transport.ErrPingUnsupported.
+func (c *ServerConn) Ping(ctx context.Context) (time.Duration, error) { return c.conn.Ping(ctx) }
+
+// Done is closed when the connection has ended.
+func (c *ServerConn) Done() <-chan struct{} { return c.mux.Done() }
+
+// Close ends the connection.
+func (c *ServerConn) Close() error { return c.conn.Close() }
+
+// serve carries the connection until it ends and all its handlers have
+// returned.
+func (c *ServerConn) serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { c.conn.Fail(context.Cause(ctx)) })
+	defer stop()
+	if f := c.server.OnConnect; f != nil {
+		if err := f(c); err != nil {
+			c.conn.Fail(err)
+		}
+	}
+	connCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	keep := c.server.KeepAlive.start(c.conn, c.mux)
+	c.handlers.Go(func() { c.acceptChannels(connCtx) })
+	err := c.mux.Run()
+	keep.stop()
+	cancel()
+	c.forward.Close()
+	c.conn.Close()
+	c.handlers.Wait()
+	return err
+}
+
+func (c *ServerConn) acceptChannels(ctx context.Context) {
+	for {
+		nc, err := c.mux.Accept(ctx)
+		if err != nil {
+			return
+		}
+		switch {
+		case c.server.isClosing():
+			nc.Reject(channel.AdministrativelyProhibited, "server is shutting down")
+		case nc.Type() == "session":
+			c.acceptSession(ctx, nc)
+		case c.forward.HandleChannel(nc):
+		default:
+			c.acceptOther(ctx, nc)
+		}
+	}
+}
+
+func (c *ServerConn) acceptSession(ctx context.Context, nc *channel.NewChannel) {
+	if !c.addSession() {
+		nc.Reject(channel.ResourceShortage, "too many sessions")
+		return
+	}
+	c.handlers.Go(func() {
+		defer c.dropSession()
+		c.serveSession(ctx, nc)
+	})
+}
+
+func (c *ServerConn) addSession() bool {
+	s := c.server
+	limit := s.MaxSessions
+	if limit == 0 {
+		limit = defaultMaxSessions
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.sessions >= limit {
+		return false
+	}
+	c.sessions++
+	return true
+}
+
+func (c *ServerConn) dropSession() {
+	c.server.mu.Lock()
+	c.sessions--
+	c.server.mu.Unlock()
+	c.server.noteIdle()
+}
+
+func (c *ServerConn) acceptOther(ctx context.Context, nc *channel.NewChannel) {
+	h := c.server.ChannelHandlers[nc.Type()]
+	if h == nil {
+		nc.Reject(channel.UnknownChannelType, "not offered")
+		return
+	}
+	c.handlers.Go(func() {
+		defer c.recover("channel handler")
+		h(ctx, c, nc)
+	})
+}
+
+// handleRequest serves the client's global requests.
+func (c *ServerConn) handleRequest(ctx context.Context, r *channel.Request) {
+	defer c.recover("request handler")
+	if c.forward.HandleRequest(ctx, r) {
+		return
+	}
+	if h := c.server.RequestHandlers[r.Type]; h != nil {
+		h(ctx, c, r)
+	}
+}
+
+func (c *ServerConn) recover(what string) {
+	if v := recover(); v != nil {
+		c.server.logPanic(what, v, debug.Stack())
+	}
+}
+
+// forwardConfig narrows the server's ForwardConfig to the login's permissions.
+func (c *ServerConn) forwardConfig() channel.ForwardConfig {
+	cfg := c.server.Forward
+	p := c.identity.Permissions
+	if p == nil {
+		return cfg
+	}
+	if dial := cfg.PermitDial; dial != nil {
+		cfg.PermitDial = func(ctx context.Context, to channel.TCPIPChannel) bool {
+			granted := p.ForceCommand == "" || p.PermitOpen != nil
+			return granted && p.AllowsOpen(to.Host, to.Port) && dial(ctx, to)
+		}
+	}
+	if listen := cfg.PermitListen; listen != nil {
+		cfg.PermitListen = func(ctx context.Context, host string, port uint32) bool {
+			granted := p.ForceCommand == "" || p.PermitListen != nil
+			return granted && p.AllowsListen(host, port) && listen(ctx, host, port)
+		}
+	}
+	return cfg
+}
