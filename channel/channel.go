@@ -31,8 +31,8 @@ type Channel struct {
 	readDeadline  deadline // stopped by Close
 	writeDeadline deadline // stopped by Close, CloseWrite and the peer's CLOSE
 
-	plain  Stream
-	stderr Stream
+	plain  stream
+	stderr stream
 
 	requests    requestQueue  // the peer's requests
 	requestTurn chan struct{} // held while a request that wants a reply is sent
@@ -62,7 +62,7 @@ func (m *Mux) newChannel(channelType string, window uint32, requests RequestHand
 	c.plain.init(c, 0)
 	c.stderr.init(c, extendedDataStderr)
 	c.requests.handler = requests
-	c.window = newReceiveWindow(minWindow+m.budget.takeShare(window-minWindow), max(m.cfg.MaxWindow, window))
+	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, 8), max(m.cfg.MaxWindow, window))
 	return c
 }
 
@@ -273,8 +273,8 @@ func (c *Channel) end() {
 	c.ended = true
 	c.mu.Unlock()
 	c.cancel(errClosed)
-	c.requests.end(c.done)
 	c.forgetIfDrained()
+	c.requests.end(c.done)
 }
 
 // lost is when the connection has ended. Dead wakes all who wait.
@@ -309,14 +309,15 @@ func (c *Channel) forget() {
 	c.m.unreserve()
 }
 
-// send sends one packet that is no data, waiting until cancel. It holds a
-// token, so that nothing is sent after CLOSE.
+// begin takes a token of the lifecycle for a message that is no data, and is
+// false when the channel takes none.
 func (c *Channel) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.life.begin(false)
 }
 
+// finish returns the token.
 func (c *Channel) finish() {
 	c.mu.Lock()
 	a := c.life.end(false)

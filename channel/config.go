@@ -30,7 +30,10 @@ const maxMaxPacket = 240 << 10
 
 // maxQueuedRequests bounds the requests of one channel, and the global
 // requests of one connection, that wait to be served.
-const maxQueuedRequests = 64
+const (
+	maxQueuedRequests     = 64
+	maxQueuedRequestBytes = 256 << 10
+)
 
 // maxOpenPayload bounds the CHANNEL_OPEN messages that wait for Accept.
 const maxOpenPayload = 32 << 10

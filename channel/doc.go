@@ -14,7 +14,7 @@ package channel
 
 // The way of outgoing data:
 //
-//  1. Stream.Write takes the stream's write turn, reserves window and a token
+//  1. stream.Write takes the stream's write turn, reserves window and a token
 //     of the channel's lifecycle, and fills the stream's head.
 //  2. PacketConn.WritePacket gets the head and a part of the caller's slice.
 //  3. The token goes back; if it was the last and EOF or CLOSE waits for it,
@@ -38,5 +38,5 @@ package channel
 //	requestQueue.mu  requests that wait to be served
 //	deadline.mu      one direction's deadline
 //
-// Turns (Stream.reading, Stream.writing, requestTurn) are channels of capacity
+// Turns (stream.reading, stream.writing, requestTurn) are channels of capacity
 // 1. Their holders may wait, so they are taken in a select.

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -32,14 +33,14 @@ func (m *Mux) Open(ctx context.Context, channelType string, extra []byte, o Open
 	if m.cfgErr != nil {
 		return nil, m.cfgErr
 	}
+	setDefault(&o.Window, m.cfg.InitialWindow)
+	if o.Window < minWindow {
+		return nil, fmt.Errorf("channel: Window is %d, and must be at least %d", o.Window, minWindow)
+	}
 	if !m.reserve() {
 		return nil, &OpenError{Reason: ResourceShortage, Message: "too many channels"}
 	}
-	window := m.cfg.InitialWindow
-	if o.Window != 0 {
-		window = max(o.Window, minWindow)
-	}
-	c := m.newChannel(channelType, window, o.Requests)
+	c := m.newChannel(channelType, o.Window, o.Requests)
 	c.opened = make(chan error, 1)
 	c.opening = true
 	if err := m.insert(c); err != nil {

@@ -24,17 +24,18 @@ type Request struct {
 // A RequestHandler serves one request. Requests of one channel, and global
 // requests, come one at a time and in order. A request that wants a reply and
 // has none when the handler returns is answered with failure. At most 64
-// requests wait; a peer that sends more meanwhile is disconnected.
+// requests with 256 KiB of payload wait; a peer that sends more meanwhile is
+// disconnected.
 //
 // The context ends when the channel closes, by either side, or the connection
 // ends. A request that came before is still served then.
 type RequestHandler func(ctx context.Context, r *Request)
 
 var (
-	errReplied        = errors.New("channel: request was replied to before")
-	errReplyPayload   = errors.New("channel: replies to channel requests, and failures, carry no payload")
-	errReplyUnwanted  = errors.New("channel: request wants no reply")
-	errChannelRefused = protocolErrorf("too many requests wait to be served")
+	errReplied         = errors.New("channel: request was replied to before")
+	errReplyPayload    = errors.New("channel: replies to channel requests, and failures, carry no payload")
+	errReplyUnwanted   = errors.New("channel: request wants no reply")
+	errTooManyRequests = protocolErrorf("too many requests wait to be served")
 )
 
 // Channel returns the channel of the request, nil for a global request.
@@ -83,6 +84,7 @@ type requestQueue struct {
 
 	mu      sync.Mutex // a leaf
 	waiting []*Request
+	bytes   int           // of payload in waiting
 	serving bool          // a goroutine serves
 	ended   bool          // no more will come
 	drained chan struct{} // closed when ended and served; may be nil
@@ -96,11 +98,18 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 		q.mu.Unlock()
 		return true
 	}
-	if len(q.waiting) >= maxQueuedRequests {
+	if n := len(q.waiting); n > 0 && r.replaces(q.waiting[n-1]) {
+		q.bytes += len(r.Payload) - len(q.waiting[n-1].Payload)
+		q.waiting[n-1] = r
+		q.mu.Unlock()
+		return true
+	}
+	if len(q.waiting) >= maxQueuedRequests || len(q.waiting) > 0 && q.bytes+len(r.Payload) > maxQueuedRequestBytes {
 		q.mu.Unlock()
 		return false
 	}
 	q.waiting = append(q.waiting, r)
+	q.bytes += len(r.Payload)
 	start := !q.serving
 	q.serving = true
 	q.mu.Unlock()
@@ -108,6 +117,14 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 		go q.serve(ctx)
 	}
 	return true
+}
+
+// replaces reports whether r makes earlier, the one before it, pointless: of
+// several window changes only the last counts (RFC 4254 section 6.7). A stall
+// of the network can hold up more of them than may wait, and that is no flood.
+func (r *Request) replaces(earlier *Request) bool {
+	return r.Type == requestWindowChange && earlier.Type == requestWindowChange && !r.WantReply && !earlier.WantReply &&
+		len(r.Payload) == len(earlier.Payload)
 }
 
 // serve runs the handler until no request waits.
@@ -127,6 +144,7 @@ func (q *requestQueue) serve(ctx context.Context) {
 		r := q.waiting[0]
 		q.waiting[0] = nil
 		q.waiting = q.waiting[1:]
+		q.bytes -= len(r.Payload)
 		q.mu.Unlock()
 		q.handler(ctx, r)
 		if r.WantReply && !r.replied {
@@ -183,7 +201,7 @@ func (c *Channel) receiveRequest(msg channelRequest) error {
 	}
 	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), channel: c, m: c.m}
 	if !c.requests.push(c.ctx, r) {
-		return errChannelRefused
+		return errTooManyRequests
 	}
 	return nil
 }
@@ -202,12 +220,12 @@ func (m *Mux) receiveGlobalRequest(p []byte) error {
 	}
 	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), m: m}
 	if !m.requests.push(m.ctx, r) {
-		return errChannelRefused
+		return errTooManyRequests
 	}
 	return nil
 }
 
-// A reply is what the peer answered. err is for a channel that closed first.
+// A reply is what the peer answered.
 type reply struct {
 	ok      bool
 	payload []byte

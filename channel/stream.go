@@ -17,8 +17,8 @@ var ErrStderrDropped = errors.New("channel: stderr was dropped before it was ask
 // unclaimedStderr is how much stderr is kept while nobody has asked for it.
 const unclaimedStderr = chunkSize
 
-// A Stream is one of the two data streams of a channel, both ways.
-type Stream struct {
+// A stream is one of the two data streams of a channel, both ways.
+type stream struct {
 	c    *Channel
 	code uint32 // extended data type, 0 for plain data
 
@@ -37,10 +37,10 @@ type Stream struct {
 	held    bool   // front holds data
 	claimed bool   // stderr: somebody asked for it
 	discard bool   // stderr: nobody wants it
-	dropped bool   // stderr: data is missing after what is buffered
+	dropped bool   // stderr: data is missing after what is buffered, and no Read has said so
 }
 
-func (s *Stream) init(c *Channel, code uint32) {
+func (s *stream) init(c *Channel, code uint32) {
 	s.c, s.code = c, code
 	s.claimed = code == 0
 	s.writing = make(chan struct{}, 1)
@@ -50,7 +50,7 @@ func (s *Stream) init(c *Channel, code uint32) {
 }
 
 // Write is described at [Channel.Write].
-func (s *Stream) Write(p []byte) (n int, err error) {
+func (s *stream) Write(p []byte) (n int, err error) {
 	c := s.c
 	select {
 	case s.writing <- struct{}{}:
@@ -65,13 +65,13 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	}
 	defer func() { <-s.writing }()
 
-	for first := true; first || n < len(p); first = false {
+	for {
 		cancel := c.writeDeadline.wait()
 		if isClosed(cancel) {
 			return n, s.writeCutShort()
 		}
-		if len(p) == 0 {
-			return 0, nil
+		if n == len(p) {
+			return n, nil
 		}
 		size, err := s.reserve(len(p)-n, cancel)
 		if err != nil {
@@ -92,14 +92,15 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 			}
 			return n, err
 		}
-		n += size
+		if n += size; n == len(p) {
+			return n, nil
+		}
 	}
-	return n, nil
 }
 
 // reserve waits for window and returns how many of n bytes the next packet
 // may hold, with a token for it.
-func (s *Stream) reserve(n int, cancel <-chan struct{}) (int, error) {
+func (s *stream) reserve(n int, cancel <-chan struct{}) (int, error) {
 	c := s.c
 	n = min(n, c.peerMaxPacket)
 	for {
@@ -129,7 +130,7 @@ func (s *Stream) reserve(n int, cancel <-chan struct{}) (int, error) {
 
 // writeCutShort says why the write deadline is over: by its time, or because
 // the channel no longer takes data.
-func (s *Stream) writeCutShort() error {
+func (s *stream) writeCutShort() error {
 	c := s.c
 	c.mu.Lock()
 	open := c.life.close == notWanted && c.life.eof == notWanted
@@ -141,7 +142,7 @@ func (s *Stream) writeCutShort() error {
 }
 
 // Read is described at [Channel.Read].
-func (s *Stream) Read(p []byte) (int, error) {
+func (s *stream) Read(p []byte) (int, error) {
 	c := s.c
 	cancel := c.readDeadline.wait()
 	select {
@@ -198,10 +199,13 @@ func (s *Stream) Read(p []byte) (int, error) {
 		n := s.filled
 		s.waiting, s.filled = nil, 0
 		credit := c.credit(n)
+		ended := c.ended
 		c.mu.Unlock()
 		if n > 0 {
 			c.sendCredit(credit)
-			c.forgetIfDrained()
+			if ended {
+				c.forgetIfDrained()
+			}
 			return n, nil
 		}
 		if isClosed(cancel) {
@@ -211,7 +215,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 }
 
 // readFront copies from the front chunk, and credits it when it is used up.
-func (s *Stream) readFront(p []byte) int {
+func (s *stream) readFront(p []byte) int {
 	c := s.c
 	n := copy(p, s.front.data[s.front.r:s.front.w])
 	s.front.r += n
@@ -235,7 +239,7 @@ func (s *Stream) readFront(p []byte) int {
 
 // ending returns what a Read finds after the last byte, nil if more may come.
 // c.mu is held.
-func (s *Stream) ending() error {
+func (s *stream) ending() error {
 	switch {
 	case s.dropped:
 		s.dropped = false
@@ -247,7 +251,7 @@ func (s *Stream) ending() error {
 }
 
 // readCutShort says why the read deadline is over.
-func (s *Stream) readCutShort() error {
+func (s *stream) readCutShort() error {
 	if s.c.isClosedHere() {
 		return errClosed
 	}
@@ -255,11 +259,11 @@ func (s *Stream) readCutShort() error {
 }
 
 // empty reports whether nothing is left to be read. c.mu is held.
-func (s *Stream) empty() bool { return !s.held && s.buffer.first == nil && s.filled == 0 }
+func (s *stream) empty() bool { return !s.held && s.buffer.first == nil && s.filled == 0 }
 
 // drop forgets what is buffered, but for a front chunk, which is its reader's,
 // and returns how much that was. c.mu is held.
-func (s *Stream) drop() int {
+func (s *stream) drop() int {
 	n := 0
 	for k := s.buffer.pop(); k != nil; k = s.buffer.pop() {
 		n += k.w
@@ -318,18 +322,15 @@ func (c *Channel) receiveData(d channelData) error {
 }
 
 // keeps reports whether n bytes more of stderr are kept. c.mu is held.
-func (s *Stream) keeps(n int) bool {
-	if s.claimed {
-		return true
-	}
-	if s.dropped || s.buffer.size+n > unclaimedStderr {
-		s.dropped = true
+func (s *stream) keeps(n int) bool {
+	if !s.claimed && s.buffer.size+n > unclaimedStderr {
+		s.dropped = true // until a Read has said so
 	}
 	return !s.dropped
 }
 
 // deliver copies data to where it is read. c.mu is held.
-func (s *Stream) deliver(data []byte) {
+func (s *stream) deliver(data []byte) {
 	if s.buffer.first == nil && s.filled < len(s.waiting) {
 		n := copy(s.waiting[s.filled:], data)
 		s.filled += n

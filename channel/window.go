@@ -23,11 +23,11 @@ import (
 //
 // # Growth
 //
-// The round trip is measured from below by nothing and from above by much: a
-// peer can use credit only after the adjust that gave it has arrived, so the
+// A peer can use credit only after the adjust that gave it has arrived. So the
 // time from sending an adjust until data arrives that needed it is never less
-// than a round trip, and is exactly one when the peer was waiting for it. The
-// least such time over the whole connection is taken for the round trip.
+// than a round trip, and is one when the peer was waiting for it. The least
+// such time of the whole connection, and of its opens and requests until their
+// answers, is taken for the round trip.
 //
 // A window that the consumer empties within two round trips is what limits the
 // peer, or is close to it, and doubles. A window of more than twice the
@@ -85,7 +85,7 @@ func (w *receiveWindow) consume(n int, now func() time.Time, roundTrip time.Dura
 	t := now()
 	if w.consumed-w.epochFrom >= uint64(w.size) {
 		if roundTrip > 0 && t.Sub(w.epochStart) <= 2*roundTrip && w.size < w.max {
-			w.size += b.take(min(w.size, w.max-w.size))
+			w.size += b.take(min(w.size, w.max-w.size), 2)
 		}
 		w.epochStart, w.epochFrom = t, w.consumed
 	}
@@ -127,11 +127,12 @@ func (w *sendWindow) giveBack(n int) { w.used -= uint64(n) }
 // A budget is what the receive windows of a connection share, in bytes.
 type budget struct{ left atomic.Int64 }
 
-// take returns up to n bytes of the budget, as many as there are.
-func (b *budget) take(n uint32) uint32 {
+// take returns up to n bytes, but at most one share-th of what is left, so that
+// whoever comes first leaves something for the next.
+func (b *budget) take(n uint32, share int64) uint32 {
 	for {
 		left := b.left.Load()
-		got := min(int64(n), left)
+		got := min(int64(n), left/share)
 		if got <= 0 {
 			return 0
 		}
@@ -139,12 +140,6 @@ func (b *budget) take(n uint32) uint32 {
 			return uint32(got)
 		}
 	}
-}
-
-// takeShare returns up to n bytes, but no more than an eighth of what is left,
-// so that the first channels leave some for the next.
-func (b *budget) takeShare(n uint32) uint32 {
-	return b.take(uint32(min(int64(n), max(b.left.Load()/8, 0))))
 }
 
 func (b *budget) refund(n uint32) { b.left.Add(int64(n)) }
