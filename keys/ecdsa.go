@@ -5,8 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 	"errors"
 	"math/big"
 	"slices"
@@ -203,10 +201,4 @@ func (c *ecdsaCurve) appendPrivate(b []byte, k crypto.Signer) ([]byte, error) {
 	b = wire.AppendString(b, c.identifier)
 	b = wire.AppendString(b, point)
 	return wire.AppendMpint(b, scalar), nil
-}
-
-func digest(h crypto.Hash, data []byte) []byte {
-	d := h.New()
-	d.Write(data)
-	return d.Sum(nil)
 }

@@ -15,6 +15,7 @@ var (
 	// ErrWrongPassphrase: the passphrase does not open the private key.
 	ErrWrongPassphrase = errors.New("keys: wrong passphrase for the private key")
 	// ErrKeyMismatch: the two halves of a private key do not belong together.
+	// It comes wrapped in a [*MalformedError].
 	ErrKeyMismatch = errors.New("public and private halves do not match")
 )
 
@@ -35,7 +36,9 @@ func (e *PassphraseNeededError) Error() string {
 
 // UnknownTypeError is returned for a key whose type is not supported.
 type UnknownTypeError struct {
-	Type string // as sent by the peer or written in the file; not escaped
+	// Type is what the peer sent or the file says, not escaped, or the Go type
+	// of a key of the crypto packages.
+	Type string
 }
 
 func (e *UnknownTypeError) Error() string {
@@ -47,9 +50,15 @@ func (e *UnknownTypeError) Error() string {
 type AlgorithmError struct {
 	KeyType   string
 	Algorithm string // the one refused; it may come from a peer and is not escaped
+	// Agreed is the algorithm that should have been used, "" where the one
+	// refused is none of the key's.
+	Agreed string
 }
 
 func (e *AlgorithmError) Error() string {
+	if e.Agreed != "" {
+		return "keys: signature algorithm is " + quote(e.Algorithm) + " and not " + quote(e.Agreed) + " as agreed"
+	}
 	return "keys: signature algorithm " + quote(e.Algorithm) + " is not allowed for a key of type " + quote(e.KeyType)
 }
 

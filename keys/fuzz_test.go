@@ -165,3 +165,32 @@ func FuzzParsePublicKeyLine(f *testing.F) {
 		}
 	})
 }
+
+// Keys one byte away from good ones are refused, or are other keys that can be
+// worked with.
+func TestDefect_MalformedPublicKeys(t *testing.T) {
+	forEachType(t, func(t *testing.T, k *PrivateKey) {
+		defer watch(t)()
+		sig, err := k.Sign(t.Context(), k.Algorithms()[0], []byte("data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range k.PublicKey().Marshal() {
+			for _, flip := range []byte{0x01, 0x80, 0xff} {
+				blob := bytes.Clone(k.PublicKey().Marshal())
+				blob[i] ^= flip
+				other, err := ParsePublicKey(blob)
+				if err != nil {
+					continue
+				}
+				if !bytes.Equal(other.Marshal(), blob) {
+					t.Fatalf("%x marshals to %x", blob, other.Marshal())
+				}
+				if other.Verify([]byte("data"), sig) == nil {
+					t.Fatalf("%x verifies a signature of another key", blob)
+				}
+				exercise(t, other)
+			}
+		}
+	})
+}

@@ -32,8 +32,8 @@ type keyType struct {
 	// parse reads the fields after the name. It reports errors through r,
 	// where the caller finds them, and may then return nil.
 	parse func(r *wire.Reader) PublicKey
-	// wrap returns the form here of a key of the crypto packages, nil if the
-	// key is of another type.
+	// wrap returns the form here of a key of the crypto packages: nil and no
+	// error if the key is of another type.
 	wrap func(k crypto.PublicKey) (PublicKey, error)
 	// sign returns the signature blob by k, whose public key is public, under
 	// an algorithm which the caller has found among algorithms.

@@ -99,7 +99,7 @@ func Verify(key PublicKey, algorithm string, data, signature []byte) error {
 		return err
 	}
 	if sig.Format != algorithm {
-		return &AlgorithmError{KeyType: key.Type(), Algorithm: sig.Format}
+		return &AlgorithmError{KeyType: key.Type(), Algorithm: sig.Format, Agreed: algorithm}
 	}
 	return key.Verify(data, sig)
 }

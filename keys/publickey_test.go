@@ -104,7 +104,7 @@ func TestEd25519PublicKeyLength(t *testing.T) {
 
 // The curve within the key must be the one that its type names, however valid
 // the rest is.
-func TestECDSACurveMismatch(t *testing.T) {
+func TestDefect_ECDSACurveMismatch(t *testing.T) {
 	ecdsaTypes := allTypes[1:4]
 	for _, typ := range ecdsaTypes {
 		for _, other := range ecdsaTypes {

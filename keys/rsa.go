@@ -12,9 +12,9 @@ import (
 	"github.com/fairlead-go/ssh/wire"
 )
 
-// The bounds of an RSA modulus. MinRSABits is OpenSSH's, for a larger one
-// would shut out keys in use; one who verifies may ask for more. The time to
-// verify grows with the square of the size.
+// The bounds of an RSA modulus, in bits. Below MinRSABits a key can be broken;
+// it is as low as OpenSSH's default, so that keys in use are not shut out, and
+// a verifier may demand more. Above MaxRSABits verifying takes too long.
 const (
 	MinRSABits = 1024
 	MaxRSABits = 16384
@@ -228,7 +228,7 @@ func appendRSAPrivate(b []byte, k crypto.Signer) ([]byte, error) {
 	key := k.(*rsa.PrivateKey)
 	iqmp := new(big.Int).ModInverse(key.Primes[1], key.Primes[0])
 	if iqmp == nil {
-		return nil, ErrKeyMismatch
+		return nil, &MalformedError{What: KeyRSA + " private key", Err: ErrKeyMismatch}
 	}
 	for _, v := range []*big.Int{key.N, big.NewInt(int64(key.E)), key.D, iqmp, key.Primes[0], key.Primes[1]} {
 		b = wire.AppendBigInt(b, v)

@@ -1,6 +1,12 @@
 package keys
 
-import "github.com/fairlead-go/ssh/wire"
+import (
+	"crypto"
+	_ "crypto/sha256" // for digest
+	_ "crypto/sha512"
+
+	"github.com/fairlead-go/ssh/wire"
+)
 
 // maxFormat bounds the name of a signature algorithm (RFC 4251 section 6).
 const maxFormat = 64
@@ -46,4 +52,11 @@ func isName(b []byte) bool {
 		}
 	}
 	return len(b) > 0 && len(b) <= maxFormat
+}
+
+// digest returns the hash of data, by a hash that is linked in above.
+func digest(h crypto.Hash, data []byte) []byte {
+	d := h.New()
+	d.Write(data)
+	return d.Sum(nil)
 }

@@ -68,7 +68,7 @@ func otherKey(typ string) (*PrivateKey, error) {
 
 // The signature must be of the algorithm that was agreed, and that one of the
 // key's, whatever else would verify.
-func TestVerifyHoldsToAlgorithm(t *testing.T) {
+func TestDefect_SignatureAlgorithmMismatch(t *testing.T) {
 	data := []byte("data")
 	k := generated()[KeyRSA]
 	sig, err := k.Sign(t.Context(), RSASHA256, data)
@@ -76,6 +76,7 @@ func TestVerifyHoldsToAlgorithm(t *testing.T) {
 	var refused *AlgorithmError
 	require.ErrorAs(t, Verify(k.PublicKey(), RSASHA512, data, sig.Marshal()), &refused)
 	require.Equal(t, RSASHA256, refused.Algorithm)
+	require.Equal(t, RSASHA512, refused.Agreed)
 	// A valid signature under another name.
 	sig.Format = RSASHA512
 	require.ErrorIs(t, Verify(k.PublicKey(), RSASHA512, data, sig.Marshal()), ErrBadSignature)
