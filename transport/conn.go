@@ -41,6 +41,7 @@ type Conn struct {
 	hostKey       keys.PublicKey
 	hostKeyBlob   []byte // the first exchange's: the same ever after
 	strict        bool
+	keyed         bool // the first NEWKEYS of the peer's came: what it sends is protected
 	authenticated bool
 	useless       int // ignorable messages in a row
 
@@ -152,7 +153,7 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 	c.startKexLocked()
 	c.mu.Unlock()
 	notify(c.out.wake)
-	for c.sessionID == nil || c.kx != nil {
+	for !c.keyed {
 		payload, err := c.next()
 		if err != nil {
 			return err

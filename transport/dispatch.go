@@ -25,7 +25,7 @@ func (c *Conn) dispatch(payload []byte) (deliver bool, err error) {
 	if f := c.settings.Trace.PacketReceived; f != nil {
 		f(message, len(payload))
 	}
-	if c.sessionID == nil {
+	if !c.keyed {
 		return false, c.dispatchFirst(message, payload)
 	}
 	if !c.authenticated {
@@ -91,7 +91,8 @@ func (c *Conn) dispatch(payload []byte) (deliver bool, err error) {
 	return false, nil
 }
 
-// dispatchFirst handles a message of the first key exchange. With strict key
+// dispatchFirst handles a message that comes before the first NEWKEYS of the
+// peer's, so that anybody can have written it. With strict key
 // exchange (OpenSSH's PROTOCOL section 1.10) nothing may come that is not part
 // of it: what a man in the middle slips in would shift sequence numbers.
 func (c *Conn) dispatchFirst(message byte, payload []byte) error {

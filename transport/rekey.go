@@ -419,6 +419,7 @@ func (c *Conn) onNewKeys(payload []byte) error {
 		c.in.seq = 0
 	}
 	c.kx = nil
+	c.keyed = true
 	c.useless = 0
 	e := c.exchange
 	c.exchange = nil
