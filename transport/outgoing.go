@@ -275,7 +275,7 @@ func (c *Conn) flusher() {
 			c.passRoomLocked()
 			c.mu.Unlock()
 			if err := c.write(batch); err != nil {
-				c.Fail(err)
+				c.writeFailed(err)
 			}
 			spare = batch[:0]
 			if cap(spare) > bigBuffer {
@@ -320,6 +320,24 @@ func (c *Conn) write(b []byte) error {
 	return nil
 }
 
+// readGrace is how long the reader has, once writing has failed, to find out
+// why: a peer that said so and closed fails our next write before its
+// SSH_MSG_DISCONNECT, received already, is read.
+const readGrace = 500 * time.Millisecond
+
+// writeFailed ends the connection because a write failed. The flusher calls it.
+func (c *Conn) writeFailed(err error) {
+	if gone(err) {
+		t := time.NewTimer(readGrace)
+		defer t.Stop()
+		select {
+		case <-c.dead:
+		case <-t.C:
+		}
+	}
+	c.Fail(err)
+}
+
 var errWriteTimeout = &TimeoutError{Wait: "the peer does not read"}
 
 func writeError(err error) error {
@@ -340,11 +358,16 @@ func (c *Conn) finish() {
 	defer putBigBuffer(batch)
 	defer linger.Stop()
 	defer c.closeNow()
-	if len(batch) == 0 || gone(cause) {
+	if gone(cause) {
 		return
 	}
-	if _, err := c.rwc.Write(batch); err != nil {
-		return
+	if len(batch) > 0 {
+		if nc, ok := c.rwc.(net.Conn); ok {
+			nc.SetWriteDeadline(time.Time{}) // the one set last may have passed
+		}
+		if _, err := c.rwc.Write(batch); err != nil {
+			return
+		}
 	}
 	// Closing with unread data makes TCP discard what we just sent; so say
 	// that we are done and read until the peer is.
