@@ -139,7 +139,7 @@ func (r *passwordRun) attempt(c *client) (outcome, error) {
 	if err := c.sendPassword(&passwordFields{password: old}); err != nil {
 		return outcome{}, err
 	}
-	for range maxPasswordChanges {
+	for changes := 0; ; changes++ {
 		p, err := c.reply(wire.MsgUserauthSuccess, wire.MsgUserauthFailure, msgPasswdChangereq)
 		if err != nil {
 			return outcome{}, err
@@ -150,6 +150,9 @@ func (r *passwordRun) attempt(c *client) (outcome, error) {
 		var m passwdChangereq
 		if err := m.parse(p); err != nil {
 			return outcome{}, failMessage(c.pc, err)
+		}
+		if changes == maxPasswordChanges {
+			return outcome{}, c.tooMany("requests to change the password")
 		}
 		if c.cfg.ChangePassword == nil {
 			return c.giveUp(MethodPassword, ErrPasswordExpired)
@@ -165,7 +168,6 @@ func (r *passwordRun) attempt(c *client) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	return outcome{}, c.tooMany("requests to change the password")
 }
 
 // partial implements clientMethod: a password already given is not what a
