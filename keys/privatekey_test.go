@@ -60,8 +60,12 @@ func TestPrivateKeyRoundTrip(t *testing.T) {
 			require.True(t, Equal(k.PublicKey(), needed.PublicKey))
 			require.Contains(t, err.Error(), FingerprintSHA256(k.PublicKey()))
 		}
-		for _, wrong := range []string{"open", "open\x00sesam", "open\x00sesame\x00", "open\x00sesame\n"} {
-			_, err = ParsePrivateKey(secret, []byte(wrong))
+		wrong := []string{"open", "open\x00sesam", "open\x00sesame\x00", "open\x00sesame\n"}
+		if k.PublicKey().Type() != KeyEd25519 {
+			wrong = wrong[:1] // each takes a while
+		}
+		for _, passphrase := range wrong {
+			_, err = ParsePrivateKey(secret, []byte(passphrase))
 			require.ErrorIs(t, err, ErrWrongPassphrase)
 		}
 		require.NotEqual(t, secret, marshalPrivate(t, k, MarshalOptions{Passphrase: []byte("open\x00sesame"), Rounds: 1}))
@@ -76,11 +80,17 @@ func TestPrivateKeyComments(t *testing.T) {
 	}
 	for _, comment := range comments {
 		k := &PrivateKey{Comment: comment, signer: generated()[KeyEd25519].signer}
-		for _, o := range []MarshalOptions{{}, {Passphrase: []byte("p"), Rounds: 1}} {
-			got, err := ParsePrivateKey(marshalPrivate(t, k, o), o.Passphrase)
-			require.NoError(t, err)
-			require.Equal(t, comment, got.Comment)
-		}
+		got, err := ParsePrivateKey(marshalPrivate(t, k, MarshalOptions{}), nil)
+		require.NoError(t, err)
+		require.Equal(t, comment, got.Comment)
+		// The longer padding of a cipher, without the time that encryption takes.
+		section, err := k.appendSection(nil, defaultCipher.block)
+		require.NoError(t, err)
+		require.Zero(t, len(section)%16)
+		f := opensshFile{cipher: defaultCipher}
+		got, err = f.parseSection(section, k.PublicKey())
+		require.NoError(t, err)
+		require.Equal(t, comment, got.Comment)
 	}
 }
 
