@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"errors"
 	"io"
 	"net"
 	"time"
@@ -75,10 +74,6 @@ func (c *StreamConn) SetWriteDeadline(t time.Time) error {
 // opError wraps as package net does. io.EOF stays itself: readers compare it.
 func (c *StreamConn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
-		return err
-	}
-	var inner *net.OpError
-	if errors.As(err, &inner) && inner.Op == op && inner.Source == c.local {
 		return err
 	}
 	return &net.OpError{Op: op, Net: c.remote.Network(), Source: c.local, Addr: c.remote, Err: err}
