@@ -24,7 +24,8 @@ const (
 
 // A keyType is all that this package knows of one public key format. No code
 // outside the table and the functions that it names depends on the format.
-// A nil function means that the type cannot do that.
+// parse is always there. A type without a form in the crypto packages has no
+// wrap, and then none of the functions after it.
 type keyType struct {
 	name       string
 	algorithms []string // signature algorithms, preferred first; never handed out

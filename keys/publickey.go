@@ -71,6 +71,9 @@ func malformed(what string, err error) error {
 // *rsa.PublicKey within the bounds of [ParsePublicKey].
 func NewPublicKey(k crypto.PublicKey) (PublicKey, error) {
 	for _, t := range keyTypes {
+		if t.wrap == nil {
+			continue
+		}
 		if p, err := t.wrap(k); p != nil || err != nil {
 			return p, err
 		}
