@@ -1,0 +1,47 @@
+# Targets: test (all of it, peers included), check (no peers), bench, fuzz, lint.
+
+GO      ?= go
+FUZZ    ?= 10s
+MODULES := . examples
+
+# What the tests run against, from Debian.
+PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools
+
+.PHONY: test check interop peers bench fuzz lint
+
+test: peers lint
+	$(GO) test -race ./...
+	cd examples && $(GO) test -race ./...
+	$(MAKE) interop
+	$(MAKE) fuzz
+
+# The tests that need no peer but ssh-keygen, ssh-agent and sshd.
+check:
+	$(GO) test -race ./...
+	cd examples && $(GO) test -race ./...
+
+# Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
+interop:
+	cd examples && $(GO) test -tags interop -timeout 20m ./interop
+
+# Installs the peers where that is possible and something is missing.
+peers:
+	@if command -v dpkg >/dev/null && ! dpkg -s $(PEERS) >/dev/null 2>&1; then \
+		if [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS) >/dev/null; \
+		else \
+			echo "missing peers; as root: apt-get install $(PEERS)"; exit 1; \
+		fi; \
+	fi
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./wire ./kex ./keys/... ./transport ./channel .
+
+# Every fuzz target for $(FUZZ), from its seeds on.
+fuzz:
+	@GO="$(GO)" FUZZ="$(FUZZ)" sh fuzz/run.sh
+
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	@for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
+	@cd examples && $(GO) vet -tags interop ./...
