@@ -31,7 +31,7 @@ type Options struct {
 	// CertAuthority: the key certifies others and does not log in itself.
 	CertAuthority bool
 	// Principals, where not nil, holds the names of which a certificate must
-	// have one. It counts for certificates alone.
+	// have one. A line has it beside cert-authority only.
 	Principals []string
 
 	// Restrict: the line said restrict. It has no meaning of its own, since it
@@ -71,6 +71,8 @@ var (
 	errOption   = errors.New("unknown option")
 	errNoValue  = errors.New("needs a value")
 	errHasValue = errors.New("takes no value")
+
+	errPrincipals = errors.New("option principals without cert-authority")
 )
 
 // flags are the options without a value. Those that can be negated, with "no-"
@@ -178,6 +180,9 @@ func parseOptions(s string) (*Options, error) {
 			return nil, optionError(name, err)
 		}
 		s = strings.TrimPrefix(s, ",")
+	}
+	if o.Principals != nil && !o.CertAuthority {
+		return nil, errPrincipals
 	}
 	return o, nil
 }
