@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/creack/pty"
+
+	"github.com/fairlead-go/ssh"
+	"github.com/fairlead-go/ssh/channel"
+)
+
+// prompt is what the far side's shell asks for a line with.
+const prompt = "far$ "
+
+// A typist types into a shell in a terminal at the far side, one line each time
+// that the shell asks for one.
+type typist struct {
+	cmd    *ssh.Cmd
+	stdin  io.Writer
+	stdout io.Reader
+	screen bytes.Buffer // all that the terminal has shown
+}
+
+// openShell starts a shell in a terminal and waits for its prompt. The terminal
+// is a dumb one, so that no shell decorates what it prints.
+func (s *story) openShell(ctx context.Context, size channel.WindowSize) (*typist, error) {
+	t := &typist{cmd: s.client.Shell()}
+	t.cmd.PTY = &channel.PTY{Term: "dumb", Size: size}
+	var err error
+	if t.stdin, err = t.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if t.stdout, err = t.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if err := t.cmd.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.waitForPrompt(); err != nil {
+		t.cmd.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// typeLine types a line and waits until the shell has dealt with it.
+func (t *typist) typeLine(line string) error {
+	if _, err := io.WriteString(t.stdin, line+"\n"); err != nil {
+		return err
+	}
+	return t.waitForPrompt()
+}
+
+func (t *typist) waitForPrompt() error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := t.stdout.Read(buf)
+		t.screen.Write(buf[:n])
+		if bytes.HasSuffix(t.screen.Bytes(), []byte(prompt)) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("waiting for the shell's prompt: %w; it has shown %q", err, &t.screen)
+		}
+	}
+}
+
+// exit leaves the shell with a status, which must then be the session's.
+func (t *typist) exit(ctx context.Context, status int) error {
+	if _, err := fmt.Fprintf(t.stdin, "exit %d\n", status); err != nil {
+		return err
+	}
+	if _, err := t.screen.ReadFrom(t.stdout); err != nil {
+		return err
+	}
+	err := t.cmd.Wait(ctx)
+	if exit, ok := errors.AsType[*ssh.ExitError](err); ok && exit.ExitCode() == status {
+		return nil
+	}
+	return fmt.Errorf("the shell should have ended with status %d: %v", status, err)
+}
+
+func winsize(size channel.WindowSize) *pty.Winsize {
+	return &pty.Winsize{Cols: uint16(size.Columns), Rows: uint16(size.Rows)}
+}
