@@ -5,9 +5,8 @@
 // A client calls [Client] with the [Method] values that it has, most wanted
 // first: [PublicKeys], [Password], [PasswordPrompt], [KeyboardInteractive].
 // A server calls [Server] with a callback for each method that it offers. A
-// method whose callback is nil is refused, and a server without any callback
-// is an error, as is the client's request for anything while it is not its
-// turn. Whoever wants to let everybody in says so with [AllowAnonymous].
+// method whose callback is nil is refused, and a server without any is an
+// error. Whoever wants to let everybody in says so with [AllowAnonymous].
 //
 // Both functions own the reading side of the packet connection while they run
 // and call the caller's callbacks between two reads, on the same goroutine.
@@ -26,7 +25,8 @@
 // [ServerConfig.FailureDelay] and is then rounded up to the next doubling of
 // it, so that small differences in the work of a callback do not show. A
 // callback should still do the same work for users that do not exist, and ask
-// them the same questions.
+// them the same questions. A yes to a key query is not hidden: it tells that
+// the user is there and has that key, as the protocol wants it.
 //
 // Any error of a callback refuses, in one and the same way.
 package auth

@@ -77,12 +77,10 @@ type failure struct {
 }
 
 func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() []error {
-	if f.err == error(f.protocol) {
-		return []error{f.protocol}
-	}
-	return []error{f.err, f.protocol}
-}
+
+// Unwrap returns protocol first: err may hold a ProtocolError of some other
+// connection, such as an agent's, that this peer is not to be told.
+func (f *failure) Unwrap() []error { return []error{f.protocol, f.err} }
 
 // fail ends pc with a DISCONNECT of the given reason and text, and returns the
 // cause, which is the text itself where err is nil.

@@ -378,6 +378,7 @@ func TestClientReplyTimeout(t *testing.T) {
 			_, err := end()
 			require.ErrorIs(t, err, ErrTimeout)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.Implements(t, (*interface{ Timeout() bool })(nil), ErrTimeout)
 			require.Equal(t, time.Minute, time.Since(start))
 		})
 	}

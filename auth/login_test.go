@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/packettest"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -101,6 +102,23 @@ func TestDeniedError(t *testing.T) {
 		require.EqualError(t, r.clientErr, `auth: user "bob" denied: tried publickey, password, keyboard-interactive; `+
 			`server allows publickey,password,keyboard-interactive; keyboard-interactive: no terminal`)
 		require.ErrorIs(t, r.clientErr, giveUp)
+	})
+}
+
+// An agent's protocol error among a client's own is not what the server is told.
+func TestDeniedTellsServerItsOwnReason(t *testing.T) {
+	bubble(t, func(t *testing.T, backlog int) {
+		a, b := packettest.Pair(backlog)
+		go Server(t.Context(), b, session(), allMethods())
+		_, err := Client(t.Context(), a, session(), &ClientConfig{User: "bob", Methods: []Method{
+			PasswordPrompt(func(context.Context) (string, error) {
+				return "", wire.ProtocolErrorf(wire.DisconnectMACError, "of another connection")
+			}, 0),
+		}})
+		_, ok := errors.AsType[*Error](err)
+		require.True(t, ok)
+		isProtocolError(t, a.Err(), wire.DisconnectNoMoreAuthMethodsAvailable)
+		require.ErrorIs(t, a.Err(), err)
 	})
 }
 

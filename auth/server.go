@@ -24,15 +24,13 @@ type serverMethod struct {
 	judge func(s *server, a *Attempt, fields []byte) (verdict, error)
 }
 
-// serverMethods, in the order in which they are offered. none is never listed
-// (RFC 4252 section 5.2).
-func serverMethods() []serverMethod {
-	return []serverMethod{
-		{MethodPublicKey, func(c *ServerConfig) bool { return c.PublicKey != nil }, judgePublicKey},
-		{MethodPassword, func(c *ServerConfig) bool { return c.Password != nil }, judgePassword},
-		{MethodKeyboardInteractive, func(c *ServerConfig) bool { return c.KeyboardInteractive != nil }, judgeInteractive},
-		{MethodNone, func(c *ServerConfig) bool { return c.None != nil }, judgeNone},
-	}
+// serverMethods are in the order in which they are offered. none is never
+// listed (RFC 4252 section 5.2).
+var serverMethods = []serverMethod{
+	{MethodPublicKey, func(c *ServerConfig) bool { return c.PublicKey != nil }, judgePublicKey},
+	{MethodPassword, func(c *ServerConfig) bool { return c.Password != nil }, judgePassword},
+	{MethodKeyboardInteractive, func(c *ServerConfig) bool { return c.KeyboardInteractive != nil }, judgeInteractive},
+	{MethodNone, func(c *ServerConfig) bool { return c.None != nil }, judgeNone},
 }
 
 // A verdict is what a method makes of a request. The zero verdict refuses.
@@ -87,7 +85,7 @@ func Server(ctx context.Context, pc wire.PacketConn, s *Session, cfg *ServerConf
 		defer cancel()
 	}
 	v := &server{ctx: ctx, pc: pc, session: s, cfg: cfg}
-	for _, m := range serverMethods() {
+	for _, m := range serverMethods {
 		if m.configured(cfg) {
 			v.methods = append(v.methods, m)
 			if m.name != MethodNone {
