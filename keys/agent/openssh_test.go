@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/keys"
+)
+
+// startAgent starts ssh-agent for the length of the test.
+func startAgent(t *testing.T) (socket string) {
+	dir, err := os.MkdirTemp("", "agent") // a socket's path may not be long
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "s")
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "ssh-agent", "-D", "-a", socket)
+	require.NoError(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}, 20*time.Second, 10*time.Millisecond)
+	return socket
+}
+
+func sshAdd(t *testing.T, socket string, stdin string, args ...string) {
+	cmd := exec.Command("ssh-add", args...)
+	cmd.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "ssh-add: %s", out)
+}
+
+func TestWithSSHAgent(t *testing.T) {
+	socket := startAgent(t)
+	t.Setenv("SSH_AUTH_SOCK", socket)
+	c, err := FromEnvironment(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	list, err := c.List(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, list)
+
+	var want []*keys.PrivateKey
+	for _, keyType := range []string{keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521, keys.KeyRSA} {
+		k := generate(t, keyType)
+		k.Comment = "my " + keyType
+		pem, err := k.MarshalOpenSSH(keys.MarshalOptions{})
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "key")
+		require.NoError(t, os.WriteFile(path, pem, 0o600))
+		sshAdd(t, socket, "", path)
+		want = append(want, k)
+	}
+	list, err = c.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, len(want))
+	var wg sync.WaitGroup
+	for i, k := range list {
+		require.True(t, keys.Equal(want[i].PublicKey(), k.PublicKey()))
+		require.Equal(t, want[i].Comment, k.Comment)
+		for _, algorithm := range k.Algorithms() {
+			for n := range 20 {
+				wg.Go(func() {
+					data := fmt.Append(nil, algorithm, n)
+					sig, err := k.Sign(t.Context(), algorithm, data)
+					if err == nil {
+						err = keys.Verify(k.PublicKey(), algorithm, data, sig.Marshal())
+					}
+					if err != nil {
+						t.Errorf("%s: %v", algorithm, err)
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+
+	// Large data, and more than the agent takes.
+	sig, err := list[0].Sign(t.Context(), keys.KeyEd25519, make([]byte, 200<<10))
+	require.NoError(t, err)
+	require.NoError(t, list[0].PublicKey().Verify(make([]byte, 200<<10), sig))
+
+	sshAdd(t, socket, "", "-D")
+	_, err = list[0].Sign(t.Context(), keys.KeyEd25519, nil)
+	require.ErrorIs(t, err, ErrRefused)
+	list, err = c.List(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, list)
+}
