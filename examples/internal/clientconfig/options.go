@@ -116,7 +116,6 @@ type Options struct {
 	LogVerbose                  []string
 	ObscureKeystrokeTiming      string
 	ControlPersist              string
-	ExtraControl                string
 	StreamLocalBindMask         string
 	SecurityKeyProvider         string
 	VerifyHostKeyDNS            string

@@ -41,66 +41,65 @@ type Options struct {
 	HostKeyAgent    string
 	ModuliFile      string
 
-	AuthorizedKeysFile             []string // see AuthorizedKeys
-	AuthorizedKeysCommand          string
-	AuthorizedKeysCommandUser      string
-	AuthorizedPrincipalsFile       string
-	AuthorizedPrincipalsCommand    string
-	AuthorizedPrincipalsCmdUser    string
-	TrustedUserCAKeys              string
-	RevokedKeys                    string
-	AuthenticationMethods          []string // lists, one of which must be passed; nil: any method
-	PubkeyAuthentication           bool
-	PasswordAuthentication         bool
-	KbdInteractiveAuthentication   bool
-	HostbasedAuthentication        bool
-	PermitEmptyPasswords           bool
-	PermitRootLogin                string
-	AllowUsers, DenyUsers          []string
-	AllowGroups, DenyGroups        []string
-	MaxAuthTries                   int
-	LoginGraceTime                 time.Duration // 0: no limit
-	MaxStartups                    Startups
-	PerSourceMaxStartups           int // 0: no limit
-	MaxSessions                    int
-	ClientAliveInterval            time.Duration // 0: never
-	ClientAliveCountMax            int
-	TCPKeepAlive                   bool
-	ExposeAuthInfo                 bool
-	FingerprintHash                string
-	Ciphers, MACs, KexAlgorithms   config.List
-	HostKeyAlgorithms              config.List
-	PubkeyAcceptedAlgorithms       config.List
-	HostbasedAcceptedAlgorithms    config.List
-	CASignatureAlgorithms          config.List
-	RequiredRSASize                int
-	RekeyLimit                     config.Rekey
-	Compression                    string // yes, delayed, no
-	AllowTCPForwarding             string // yes, no, local, remote
-	AllowStreamLocalForwarding     string
-	AllowAgentForwarding           bool
-	DisableForwarding              bool
-	GatewayPorts                   string // no, yes, clientspecified
-	PermitOpen, PermitListen       []string
-	PermitTunnel                   string
-	PermitTTY                      bool
-	PermitUserRC                   bool
-	PermitUserEnvironment          string // no, yes or patterns
-	ForceCommand                   string
-	ChrootDirectory                string
-	Banner                         string // a file; "": none
-	PrintMotd                      bool
-	PrintLastLog                   bool
-	AcceptEnv                      []string
-	SetEnv                         []string
-	Subsystem                      []Subsystem
-	UseDNS                         bool
-	X11Forwarding                  bool
-	VersionAddendum                string
-	IgnoreRhosts, IgnoreKnownHosts string
-	StreamLocalBindUnlink          bool
-	UnusedConnectionTimeout        time.Duration
-	ChannelTimeout                 []string
+	AuthorizedKeysFile           []string // see AuthorizedKeys
+	AuthorizedKeysCommand        string
+	AuthorizedKeysCommandUser    string
+	AuthorizedPrincipalsFile     string
+	AuthorizedPrincipalsCommand  string
+	AuthorizedPrincipalsCmdUser  string
+	TrustedUserCAKeys            string
+	RevokedKeys                  string
+	AuthenticationMethods        []string // lists, one of which must be passed; nil: any method
+	PubkeyAuthentication         bool
+	PasswordAuthentication       bool
+	KbdInteractiveAuthentication bool
+	HostbasedAuthentication      bool
+	PermitEmptyPasswords         bool
+	PermitRootLogin              string
+	AllowUsers, DenyUsers        []string
+	AllowGroups, DenyGroups      []string
+	MaxAuthTries                 int
+	LoginGraceTime               time.Duration // 0: no limit
+	MaxStartups                  Startups
+	PerSourceMaxStartups         int // 0: no limit
+	MaxSessions                  int
+	ClientAliveInterval          time.Duration // 0: never
+	ClientAliveCountMax          int
+	TCPKeepAlive                 bool
+	ExposeAuthInfo               bool
+	FingerprintHash              string
+	Ciphers, MACs, KexAlgorithms config.List
+	HostKeyAlgorithms            config.List
+	PubkeyAcceptedAlgorithms     config.List
+	HostbasedAcceptedAlgorithms  config.List
+	CASignatureAlgorithms        config.List
+	RequiredRSASize              int
+	RekeyLimit                   config.Rekey
+	Compression                  string // yes, delayed, no
+	AllowTCPForwarding           string // yes, no, local, remote
+	AllowStreamLocalForwarding   string
+	AllowAgentForwarding         bool
+	DisableForwarding            bool
+	GatewayPorts                 string // no, yes, clientspecified
+	PermitOpen, PermitListen     []string
+	PermitTunnel                 string
+	PermitTTY                    bool
+	PermitUserRC                 bool
+	PermitUserEnvironment        string // no, yes or patterns
+	ForceCommand                 string
+	ChrootDirectory              string
+	Banner                       string // a file; "": none
+	PrintMotd                    bool
+	PrintLastLog                 bool
+	AcceptEnv                    []string
+	SetEnv                       []string
+	Subsystem                    []Subsystem
+	UseDNS                       bool
+	X11Forwarding                bool
+	VersionAddendum              string
+	StreamLocalBindUnlink        bool
+	UnusedConnectionTimeout      time.Duration
+	ChannelTimeout               []string
 }
 
 // A Subsystem is a command by name; "internal-sftp" is the server's own.
