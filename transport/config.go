@@ -161,7 +161,7 @@ func orDefault[T comparable](field *T, value T) {
 }
 
 func (c *ClientConfig) settings() (*settings, error) {
-	if c.VerifyHostKey == nil {
+	if c == nil || c.VerifyHostKey == nil {
 		return nil, ErrNoVerifier
 	}
 	s, err := c.Config.settings()
@@ -178,7 +178,7 @@ func (c *ClientConfig) settings() (*settings, error) {
 }
 
 func (c *ServerConfig) settings() (*settings, error) {
-	if len(c.HostKeys) == 0 {
+	if c == nil || len(c.HostKeys) == 0 {
 		return nil, ErrNoHostKey
 	}
 	s, err := c.Config.settings()

@@ -2,10 +2,11 @@ package transport
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +46,8 @@ type Conn struct {
 	authenticated bool
 	useless       int // ignorable messages in a row
 
-	clientVersion, serverVersion string
-	sessionID                    []byte // set once, by the first exchange
+	clientVersion, serverVersion string // set once, by the reader under mu
+	sessionID                    []byte // set once, by the first exchange under mu
 
 	sent, received counters
 
@@ -91,13 +92,15 @@ func start(ctx context.Context, rwc io.ReadWriteCloser, s *settings, err error, 
 	c := newConn(rwc, s, role)
 	go c.flusher()
 	stop := context.AfterFunc(ctx, func() {
-		c.Fail(fmt.Errorf("transport: handshake: %w", context.Cause(ctx)))
+		c.Fail(&givenUpError{context.Cause(ctx)})
 	})
-	defer stop()
-	if err := c.shakeHands(ctx); err != nil {
+	err = c.shakeHands()
+	if !stop() && err == nil { // ctx ended just now: Fail is called or will be
+		err = &givenUpError{context.Cause(ctx)}
+	}
+	if err != nil {
 		c.Fail(err)
 	}
-	stop()
 	if err := c.Err(); err != nil {
 		<-c.flushed
 		putBigBuffer(c.in.buf)
@@ -108,13 +111,14 @@ func start(ctx context.Context, rwc io.ReadWriteCloser, s *settings, err error, 
 
 func newConn(rwc io.ReadWriteCloser, s *settings, role kex.Role) *Conn {
 	none := noneCipher{}
+	small := make([]byte, smallBuffer)
 	c := &Conn{
 		rwc:      rwc,
 		settings: s,
 		role:     role,
 		dead:     make(chan struct{}),
 		flushed:  make(chan struct{}),
-		in:       incoming{cipher: none, geo: none.geometry(), buf: make([]byte, smallBuffer)},
+		in:       incoming{cipher: none, geo: none.geometry(), small: small, buf: small},
 		out: outgoing{
 			cipher: none, geo: none.geometry(),
 			wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
@@ -125,10 +129,9 @@ func newConn(rwc io.ReadWriteCloser, s *settings, role kex.Role) *Conn {
 }
 
 // shakeHands exchanges identifications and the first keys.
-func (c *Conn) shakeHands(ctx context.Context) error {
-	c.handshake = startTimer(c.settings.HandshakeTimeout, func() {
-		c.Fail(&TimeoutError{Wait: "the handshake did not finish"})
-	})
+func (c *Conn) shakeHands() error {
+	timeout := &TimeoutError{Wait: "the handshake did not finish"}
+	c.handshake = startTimer(c.settings.HandshakeTimeout, func() { c.Fail(timeout) })
 	defer c.handshake.stop()
 
 	ours := versionPrefix + c.settings.SoftwareVersion
@@ -143,10 +146,12 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 		c.refuseVersion(err)
 		return err
 	}
+	c.mu.Lock()
 	c.clientVersion, c.serverVersion = ours, theirs
 	if c.role == kex.Server {
 		c.clientVersion, c.serverVersion = theirs, ours
 	}
+	c.mu.Unlock()
 	c.log("identified", "client", c.clientVersion, "server", c.serverVersion)
 
 	c.mu.Lock()
@@ -165,6 +170,9 @@ func (c *Conn) shakeHands(ctx context.Context) error {
 		if deliver {
 			return protocolErrorf("message %d before the first keys", payload[0])
 		}
+	}
+	if !c.handshake.stop() {
+		return timeout
 	}
 	return nil
 }
@@ -202,15 +210,23 @@ func (c *Conn) SetAuthenticated() {
 	c.resetIntervalLocked()
 }
 
-// lingerTimeout bounds how long the end of a connection may take: sending what
-// is pending and our reason, and the peer's taking of it.
-const lingerTimeout = 2 * time.Second
+const (
+	// lingerTimeout bounds how long the end of a connection may take: sending
+	// what is pending and our reason, and the peer's taking of it.
+	lingerTimeout = 2 * time.Second
+	// shortLinger is the same where somebody waits for a handshake to be
+	// given up: Client and Server return after it.
+	shortLinger = 100 * time.Millisecond
+)
 
 // Fail ends the connection because of cause, of which the peer is told in an
 // SSH_MSG_DISCONNECT where that is of use to it: the text of a
-// wire.ProtocolError or DisconnectError, and no other error's. It does not
-// wait; Done and Close do.
+// wire.ProtocolError or DisconnectError, and no other error's. A nil cause is
+// that of Close. It does not wait; Done and Close do.
 func (c *Conn) Fail(cause error) {
+	if cause == nil {
+		cause = &DisconnectError{Reason: wire.DisconnectByApplication}
+	}
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
@@ -227,9 +243,12 @@ func (c *Conn) Fail(cause error) {
 		c.exchange.end()
 	}
 	// The flusher closes rwc, but it may be stuck in a write.
-	var linger time.Duration = lingerTimeout
-	if gone(cause) {
+	linger := lingerTimeout
+	switch {
+	case gone(cause):
 		linger = 0
+	case givenUp(cause), c.state.KeyExchanges == 0 && errors.Is(cause, os.ErrDeadlineExceeded):
+		linger = shortLinger
 	}
 	c.linger = time.AfterFunc(linger, c.closeNow)
 	close(c.dead)
@@ -297,30 +316,42 @@ func (c *Conn) log(msg string, args ...any) {
 	}
 }
 
-// A pausableTimer calls a function after a time, less its pauses. The zero
-// timer never does.
+// A pausableTimer calls a function after a time, pauses not counted. With no
+// positive time it never does. It is for one goroutine.
 type pausableTimer struct {
-	t     *time.Timer
-	after time.Duration
+	t     *time.Timer // nil: never
+	left  time.Duration
+	since time.Time // when left was right
+	fired bool      // the function is called or will be at once
 }
 
 func startTimer(after time.Duration, f func()) *pausableTimer {
-	p := &pausableTimer{after: after}
+	p := &pausableTimer{left: after, since: time.Now()}
 	if after > 0 {
 		p.t = time.AfterFunc(after, f)
 	}
 	return p
 }
 
-func (p *pausableTimer) stop() {
-	if p.t != nil {
-		p.t.Stop()
+func (p *pausableTimer) pause() {
+	if p.t == nil || p.fired {
+		return
 	}
+	p.fired = !p.t.Stop()
+	p.left -= time.Since(p.since)
 }
 
-// restart begins the whole time anew.
-func (p *pausableTimer) restart() {
-	if p.t != nil {
-		p.t.Reset(p.after)
+func (p *pausableTimer) resume() {
+	if p.t == nil || p.fired {
+		return
 	}
+	p.since = time.Now()
+	p.t.Reset(max(p.left, 0))
+}
+
+// stop ends the timer and reports whether it is certain not to call.
+func (p *pausableTimer) stop() bool {
+	p.pause()
+	p.t = nil
+	return !p.fired
 }

@@ -136,6 +136,19 @@ func gone(cause error) bool {
 	return lost
 }
 
+// A givenUpError says that the context of Client or Server ended first, and
+// why.
+type givenUpError struct{ cause error }
+
+func (e *givenUpError) Error() string { return "transport: handshake: " + e.cause.Error() }
+
+func (e *givenUpError) Unwrap() error { return e.cause }
+
+func givenUp(cause error) bool {
+	_, ok := cause.(*givenUpError)
+	return ok
+}
+
 // farewell returns the reason and text to disconnect with because of cause,
 // and false where the peer is to hear nothing: it left first, or is gone.
 // The text of errors that are not the protocol's stays here.

@@ -15,8 +15,12 @@ const (
 	extInfoInAuth    = "ext-info-in-auth@openssh.com" // OpenSSH's PROTOCOL section 1.12
 )
 
-// maxExtensions bounds how many extensions a peer may announce.
-const maxExtensions = 64
+// What a peer may announce: how many extensions, and how many bytes of names
+// and values that we keep.
+const (
+	maxExtensions     = 64
+	maxExtensionBytes = 32 << 10
+)
 
 // appendExtInfo appends our SSH_MSG_EXT_INFO.
 func (c *Conn) appendExtInfo(b []byte) []byte {
@@ -53,9 +57,16 @@ func (c *Conn) onExtInfo(payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name, value := range c.peerExt {
-		if _, ok := extensions[name]; !ok && len(extensions) < maxExtensions {
+		if _, ok := extensions[name]; !ok {
 			extensions[name] = value
 		}
+	}
+	size := 0
+	for name, value := range extensions {
+		size += len(name) + len(value)
+	}
+	if len(extensions) > maxExtensions || size > maxExtensionBytes {
+		return protocolErrorf("too many or too long extensions")
 	}
 	c.peerExt = extensions
 	return nil
@@ -74,8 +85,11 @@ func (c *Conn) Extension(name string) ([]byte, bool) {
 // takes in authentication (RFC 8308 section 3.1), nil where it said nothing.
 func (c *Conn) ServerSigAlgs() []string {
 	value, ok := c.Extension(extServerSigAlgs)
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case len(value) == 0:
+		return []string{}
 	}
 	return strings.Split(string(value), ",")
 }

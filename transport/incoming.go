@@ -14,12 +14,16 @@ import (
 //     decrypts it in place, and returns its payload as an alias.
 //  3. dispatch (dispatch.go) answers what belongs to this layer.
 //
-// The buffer is small while the connection is idle, and a shared large one
-// while data comes in.
+// The buffer is small while nothing is left in it, and a shared large one once
+// a small one does not serve.
 
 // maxPacketLength is the largest packet_length taken, as OpenSSH has it. RFC
 // 4253 section 6.1 asks for at least 35000.
 const maxPacketLength = 256 << 10
+
+// maxPacketsPerKey keeps the sequence number, and with it what ciphers and MACs
+// are made unique by, from coming around (RFC 4344 section 3.1).
+const maxPacketsPerKey = 1<<32 - 1
 
 type incoming struct {
 	cipher packetCipher
@@ -27,7 +31,8 @@ type incoming struct {
 	seq    uint32 // sequence number of the next packet
 	usage  usage
 
-	buf    []byte // small or a big buffer
+	small  []byte // kept
+	buf    []byte // small, or a big buffer while part of a packet is there
 	r, w   int    // buf[r:w] is read and not yet used
 	length uint32 // packet_length of the packet at r, 0 when not yet known
 }
@@ -35,6 +40,9 @@ type incoming struct {
 // next returns the payload of the next packet, valid until the next call.
 func (c *Conn) next() ([]byte, error) {
 	in := &c.in
+	if in.usage.packets >= maxPacketsPerKey {
+		return nil, protocolErrorf("too many packets under the same keys")
+	}
 	if in.length == 0 {
 		if err := c.fill(in.geo.headSize); err != nil {
 			return nil, err
@@ -103,10 +111,11 @@ func (in *incoming) makeRoom(n int) {
 		in.w = copy(big, in.buf[in.r:in.w])
 		in.r = 0
 		in.buf = big
-	case have == 0 && len(in.buf) > smallBuffer && in.w < smallBuffer:
-		// The last read brought little: the connection goes idle.
+	case have == 0 && len(in.buf) > smallBuffer:
+		// The connection may go idle now, and a big buffer would be held
+		// for as long as the read lasts.
 		putBigBuffer(in.buf)
-		in.buf = make([]byte, smallBuffer)
+		in.buf = in.small
 		in.r, in.w = 0, 0
 	case have == 0:
 		in.r, in.w = 0, 0

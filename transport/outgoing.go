@@ -58,6 +58,7 @@ type outgoing struct {
 	usage  usage
 
 	pending  []byte // sealed, not yet taken by the flusher
+	small    []byte // a small buffer that pending has outgrown, for later
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
 
@@ -90,6 +91,9 @@ func notify(c chan struct{}) {
 
 // WritePacket sends head‖body as one packet, as wire.PacketConn says.
 func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
+	if err := checkSize(len(head) + len(body)); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	for {
 		if c.err != nil {
@@ -117,11 +121,11 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 			return wire.ErrCanceled
 		}
 	}
-	err := c.sealLocked(head, body)
+	c.sealLocked(head, body)
 	c.passRoomLocked()
 	c.mu.Unlock()
 	notify(c.out.wake)
-	return err
+	return nil
 }
 
 // passRoomLocked wakes one waiting writer if there is room for it.
@@ -148,8 +152,11 @@ func (c *Conn) queueLocked(payload []byte) error {
 	if c.err != nil {
 		return c.err
 	}
+	if err := checkSize(len(payload)); err != nil {
+		return err
+	}
 	if c.rekeying {
-		if len(c.out.deferred)+len(payload) > maxBacklog {
+		if len(c.out.deferred)+4+len(payload) > maxBacklog {
 			return errBacklog
 		}
 		c.out.deferred = wire.AppendString(c.out.deferred, payload)
@@ -158,27 +165,43 @@ func (c *Conn) queueLocked(payload []byte) error {
 	if len(c.out.pending)+len(payload) > highWater+maxBacklog {
 		return errBacklog
 	}
-	return c.sealLocked(payload, nil)
+	c.sealLocked(payload, nil)
+	return nil
 }
 
 var errBacklog = wire.ProtocolErrorf(wire.DisconnectByApplication, "too many replies that the peer does not read")
 
 // sealLocked seals head‖body behind the pending packets and starts a key
 // exchange when that crosses a limit.
-func (c *Conn) sealLocked(head, body []byte) error {
-	if len(head)+len(body) > maxPacketLength-maxPadding-1 {
-		return errPacketTooLarge
-	}
+func (c *Conn) sealLocked(head, body []byte) {
 	c.seal(head, body)
 	if c.out.usage.over(c.settings) {
 		c.startKexLocked()
 	}
-	return nil
 }
 
-var errPacketTooLarge = errors.New("transport: packet is too large")
+const (
+	maxPadding = 255
+	// maxPayload is the largest payload whose packet a peer that shares our
+	// limit must take, whatever the padding.
+	maxPayload = maxPacketLength - 1 - maxPadding
+)
 
-const maxPadding = 255
+var (
+	errPacketTooLarge = errors.New("transport: packet is too large")
+	errPacketEmpty    = errors.New("transport: packet has no message number")
+)
+
+// checkSize judges the size of a payload of ours.
+func checkSize(n int) error {
+	switch {
+	case n == 0:
+		return errPacketEmpty
+	case n > maxPayload:
+		return errPacketTooLarge
+	}
+	return nil
+}
 
 // seal is sealLocked for what may be sent during a key exchange, too.
 func (c *Conn) seal(head, body []byte) {
@@ -218,11 +241,16 @@ func (o *outgoing) grow(n int) {
 	need := len(o.pending) + n
 	switch {
 	case need <= cap(o.pending):
+	case need <= smallBuffer && o.pending == nil && o.small != nil:
+		o.pending, o.small = o.small, nil
 	case need <= smallBuffer && o.pending == nil:
 		o.pending = make([]byte, 0, smallBuffer)
 	case need <= bigBuffer:
 		old := o.pending
 		o.pending = append(getBigBuffer()[:0], old...)
+		if cap(old) == smallBuffer {
+			o.small = old[:0]
+		}
 	default:
 		old := o.pending
 		o.pending = slices.Grow(old, n)
@@ -294,16 +322,16 @@ func (c *Conn) write(b []byte) error {
 	}
 	nc, ok := c.rwc.(net.Conn)
 	if !ok {
-		t := time.AfterFunc(timeout, func() { c.Fail(errWriteTimeout) })
-		defer t.Stop()
-		_, err := c.rwc.Write(b)
-		return writeError(err)
+		return c.writePieces(b)
 	}
 	for len(b) > 0 {
 		// Setting a deadline costs more than looking at the clock.
 		if now := time.Now(); c.out.deadline.Sub(now) < timeout*3/4 {
-			c.out.deadline = now.Add(timeout)
-			nc.SetWriteDeadline(c.out.deadline)
+			deadline := now.Add(timeout)
+			if nc.SetWriteDeadline(deadline) != nil {
+				return c.writePieces(b)
+			}
+			c.out.deadline = deadline
 		}
 		n, err := nc.Write(b)
 		b = b[n:]
@@ -316,6 +344,24 @@ func (c *Conn) write(b []byte) error {
 		if err != nil {
 			return writeError(err)
 		}
+	}
+	return nil
+}
+
+// writePieces is write for a connection without deadlines. Progress is seen
+// after each piece.
+func (c *Conn) writePieces(b []byte) error {
+	const piece = 8 << 10
+	timeout := c.settings.WriteTimeout
+	t := time.AfterFunc(timeout, func() { c.Fail(errWriteTimeout) })
+	defer t.Stop()
+	for len(b) > 0 {
+		t.Reset(timeout)
+		n, err := c.rwc.Write(b[:min(piece, len(b))])
+		if err != nil {
+			return writeError(err)
+		}
+		b = b[n:]
 	}
 	return nil
 }

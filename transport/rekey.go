@@ -384,8 +384,8 @@ func (c *Conn) judgeHostKey(kx *keyExchange, res *kex.Result) error {
 		return nil
 	}
 	// The user may be asked, which is not the peer's time.
-	c.handshake.stop()
-	defer c.handshake.restart()
+	c.handshake.pause()
+	defer c.handshake.resume()
 	cfg := c.settings.client
 	if err := cfg.VerifyHostKey(c.ctx, cfg.Address, c.RemoteAddr(), c.hostKey); err != nil {
 		return c.hostKeyError(kx, err)
@@ -412,6 +412,10 @@ func (c *Conn) onNewKeys(payload []byte) error {
 	if kx.incoming == nil {
 		c.mu.Unlock()
 		return c.unexpected(wire.MsgNewKeys)
+	}
+	if err := c.err; err != nil { // no timer starts any more
+		c.mu.Unlock()
+		return err
 	}
 	c.in.cipher, c.in.geo = kx.incoming, kx.incoming.geometry()
 	c.in.usage = usage{}
