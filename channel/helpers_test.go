@@ -73,6 +73,18 @@ type rawPeer struct {
 	m   *Mux
 	pc  *packettest.Conn
 	ran chan error
+
+	requests RequestHandler // of channel
+	served   int
+}
+
+// channel returns an open channel, as opened by us or by the peer.
+func (p *rawPeer) channel(opened bool) *Channel {
+	p.t.Helper()
+	if opened {
+		return p.open(p.requests)
+	}
+	return p.accept(p.requests)
 }
 
 // newRawPeer runs a Mux against the test.
