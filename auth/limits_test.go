@@ -289,6 +289,60 @@ func TestContextEndsWithAuthentication(t *testing.T) {
 	})
 }
 
+// A deafTape cannot be failed and remembers the very slices it was to send.
+type deafTape struct{ *tape }
+
+func (c deafTape) Fail(error) {}
+func (c deafTape) QueuePacket(p []byte) error {
+	c.sent = append(c.sent, p)
+	return nil
+}
+
+// A context that ends just before success wins, however long the connection
+// takes to notice.
+func TestCancelBeatsSuccess(t *testing.T) {
+	cause := errors.New("cause")
+	t.Run("server", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		request := userauthRequest{user: "bob", service: serviceConnection, method: MethodNone}
+		c := deafTape{&tape{r: wire.NewReader(record((&serviceMessage{wire.MsgServiceRequest, serviceUserauth}).append(nil), request.append(nil)))}}
+		id, err := Server(ctx, c, session(), &ServerConfig{None: func(context.Context, *Attempt) (*Permissions, error) {
+			cancel(cause)
+			return nil, nil
+		}})
+		require.Equal(t, cause, err)
+		require.Nil(t, id)
+		require.Len(t, c.sent, 1, "SERVICE_ACCEPT and no SUCCESS")
+	})
+	t.Run("client", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c := deafTape{&tape{r: wire.NewReader(record((&serviceMessage{wire.MsgServiceAccept, serviceUserauth}).append(nil),
+			(&userauthBanner{}).append(nil), []byte{wire.MsgUserauthSuccess}))}}
+		res, err := Client(ctx, c, session(), &ClientConfig{User: "bob", Banner: func(string) { cancel(cause) }})
+		require.Equal(t, cause, err)
+		require.Nil(t, res)
+	})
+}
+
+// The client wipes each request that it has sent.
+func TestClientWipesRequests(t *testing.T) {
+	failure := userauthFailure{methods: []string{MethodPassword, MethodKeyboardInteractive}}
+	c := deafTape{&tape{r: wire.NewReader(record(
+		(&serviceMessage{wire.MsgServiceAccept, serviceUserauth}).append(nil), failure.append(nil),
+		(&passwdChangereq{}).append(nil), failure.append(nil),
+		(&infoRequest{Challenge: Challenge{Questions: make([]Question, 1)}}).append(nil), []byte{wire.MsgUserauthSuccess}))}}
+	_, err := Client(t.Context(), c, session(), &ClientConfig{
+		User:           "bob",
+		ChangePassword: func(context.Context, *PasswordChange) (string, error) { return "new", nil },
+		Methods:        []Method{Password("old"), KeyboardInteractive(answers("42"), 1)},
+	})
+	require.NoError(t, err)
+	require.Len(t, c.sent, 6)
+	for _, p := range c.sent[1:] {
+		require.Equal(t, make([]byte, len(p)), p)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	cause := errors.New("cause")
 	t.Run("server", func(t *testing.T) {

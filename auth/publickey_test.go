@@ -305,3 +305,27 @@ func TestKeysAfterPartialSuccess(t *testing.T) {
 			func(p Proof, k keys.Signer) bool { return keys.Equal(p.Key, k.PublicKey()) }))
 	})
 }
+
+// A query is refused without asking anybody when its algorithm is not the
+// key's, whatever the list of allowed ones says.
+func TestQueryAlgorithmIsTheKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc := allMethods()
+		sc.PublicKey = func(context.Context, *Attempt, keys.PublicKey) (*Permissions, error) {
+			t.Error("the callback was asked")
+			return nil, nil
+		}
+		r, end := serve(t, false, sc)
+		for _, f := range []publicKeyFields{
+			{algorithm: keys.RSASHA256, blob: keyA.PublicKey().Marshal()},
+			{algorithm: keys.KeyECDSA384, blob: keyECDSA.PublicKey().Marshal()},
+			{algorithm: keys.KeyRSA, blob: keyRSA.PublicKey().Marshal()},
+		} {
+			r.request(MethodPublicKey, f.append(nil))
+			require.False(t, r.failure().partial)
+		}
+		r.c.Fail(io.EOF)
+		_, err := end()
+		require.Error(t, err)
+	})
+}
