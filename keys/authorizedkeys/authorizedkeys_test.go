@@ -273,11 +273,11 @@ func TestAllowsFrom(t *testing.T) {
 
 func TestDefect_FromFailsClosed(t *testing.T) {
 	addr := netip.MustParseAddr("10.0.0.1")
-	require.True(t, new(Options).AllowsFrom(netip.Addr{}, ""), "no from option")
+	require.True(t, Options{}.AllowsFrom(netip.Addr{}, ""), "no from option")
 	require.False(t, (&Options{From: []string{"*"}}).AllowsFrom(netip.Addr{}, ""), "a peer without an IP address")
 	require.False(t, (&Options{From: []string{"*"}}).AllowsFrom(netip.Addr{}, "host"))
 	for _, from := range [][]string{{}, {""}, {"*", ""}, {"*", "!"}, {"*", "10.0.0.1/8"}, {"*", "!10.0.0.0/99"}, {"*", "!10.1"}} {
-		require.False(t, (&Options{From: from}).AllowsFrom(addr, ""), "%q", from)
+		require.False(t, Options{From: from}.AllowsFrom(addr, ""), "%q", from)
 	}
 }
 

@@ -76,7 +76,7 @@ func (p *fromPattern) matches(addr netip.Addr, text, host string) bool {
 //
 // host may be empty. Give it only if the name has been resolved back to addr:
 // otherwise the client chooses it.
-func (o *Options) AllowsFrom(addr netip.Addr, host string) bool {
+func (o Options) AllowsFrom(addr netip.Addr, host string) bool {
 	if o.From == nil {
 		return true
 	}

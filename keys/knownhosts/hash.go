@@ -11,10 +11,7 @@ import (
 
 // A hashed name is "|1|", the salt, "|", and the HMAC-SHA1 of the name keyed
 // with the salt; both in base64.
-const (
-	hashMagic = "|1|"
-	saltSize  = sha1.Size
-)
+const hashMagic = "|1|"
 
 var errHash = errors.New("malformed hashed host name")
 
@@ -64,7 +61,7 @@ func newHashedName(name string) *hashedName {
 	return h
 }
 
-func hashSum(salt [saltSize]byte, name string) (sum [sha1.Size]byte) {
+func hashSum(salt [sha1.Size]byte, name string) (sum [sha1.Size]byte) {
 	mac := hmac.New(sha1.New, salt[:])
 	mac.Write([]byte(name))
 	mac.Sum(sum[:0])

@@ -25,9 +25,9 @@ var markers = map[string]marker{
 }
 
 var (
-	errMarker   = errors.New("unknown marker, or more than one")
-	errNoKey    = errors.New("no key after the host names")
-	errReadHost = errors.New("no host names")
+	errMarker  = errors.New("unknown marker, or more than one")
+	errNoKey   = errors.New("no key after the host names")
+	errNoHosts = errors.New("no host names")
 )
 
 // A LineError is a line that was passed over because it cannot be read.
@@ -83,7 +83,7 @@ func parseLine(b []byte) (*entry, error) {
 	}
 	hosts, b := textfile.CutBlank(b)
 	if len(hosts) == 0 {
-		return nil, errReadHost
+		return nil, errNoHosts
 	}
 	if len(b) == 0 || b[0] == '#' {
 		return nil, errNoKey
