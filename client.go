@@ -38,6 +38,10 @@ type ClientConfig struct {
 	// escape it before a terminal gets it.
 	Banner func(message string)
 
+	// ChangePassword, where set, is asked for a new password when the server
+	// requires one. See auth.ClientConfig.
+	ChangePassword func(ctx context.Context, change *auth.PasswordChange) (string, error)
+
 	// ReplyTimeout bounds each wait for the server during authentication.
 	// See auth.ClientConfig.
 	ReplyTimeout time.Duration
@@ -117,10 +121,11 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *C
 		return nil, err
 	}
 	login, err := auth.Client(ctx, tc, session(tc), &auth.ClientConfig{
-		User:         cfg.User,
-		Methods:      cfg.Auth,
-		Banner:       cfg.Banner,
-		ReplyTimeout: cfg.ReplyTimeout,
+		User:           cfg.User,
+		Methods:        cfg.Auth,
+		Banner:         cfg.Banner,
+		ChangePassword: cfg.ChangePassword,
+		ReplyTimeout:   cfg.ReplyTimeout,
 	})
 	if err != nil {
 		tc.Fail(err)

@@ -375,10 +375,15 @@ func (s *Server) end(v *serving) {
 
 // logIn exchanges keys and authenticates the user.
 func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerConn, error) {
+	// What is announced is what authentication accepts.
+	algorithms := s.Auth.PublicKeyAlgorithms
+	if algorithms == nil {
+		algorithms = auth.PublicKeyAlgorithms()
+	}
 	tc, err := transport.Server(ctx, conn, &transport.ServerConfig{
 		Config:              s.Transport,
 		HostKeys:            s.HostKeys,
-		PublicKeyAlgorithms: s.Auth.PublicKeyAlgorithms,
+		PublicKeyAlgorithms: algorithms,
 	})
 	if err != nil {
 		return nil, err
