@@ -101,7 +101,7 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 			c.mu.Unlock()
 			return err
 		}
-		if !c.rekeying && len(c.out.pending) < highWater {
+		if c.roomLocked() {
 			break
 		}
 		c.out.waiting++
@@ -130,9 +130,17 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 
 // passRoomLocked wakes one waiting writer if there is room for it.
 func (c *Conn) passRoomLocked() {
-	if c.out.waiting > 0 && !c.rekeying && len(c.out.pending) < highWater {
+	if c.out.waiting > 0 && c.roomLocked() {
 		notify(c.out.room)
 	}
+}
+
+// roomLocked reports whether a writer may send now. Who has crossed the limits
+// of its new keys before the peer's NEWKEYS came waits for those: only then can
+// the next exchange begin. mu is held.
+func (c *Conn) roomLocked() bool {
+	return !c.rekeying && len(c.out.pending) < highWater &&
+		(c.exchange == nil || !c.out.usage.over(c.settings))
 }
 
 // QueuePacket sends payload without waiting, as wire.PacketConn says.

@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -118,6 +118,14 @@ func (p *rawPeer) expectDisconnect() *DisconnectError {
 			return parseDisconnect(payload).(*DisconnectError)
 		}
 	}
+}
+
+// hangUp waits for the other side to end the connection and closes it.
+func (p *rawPeer) hangUp() {
+	p.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_, err := io.Copy(io.Discard, p.nc)
+	require.NoError(p.t, err)
+	p.nc.Close()
 }
 
 func (p *rawPeer) identify() {
@@ -385,5 +393,3 @@ func data(size int) []byte {
 	}
 	return b
 }
-
-var _ = fmt.Sprint

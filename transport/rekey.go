@@ -435,6 +435,7 @@ func (c *Conn) onNewKeys(payload []byte) error {
 	if c.out.usage.over(c.settings) {
 		c.startKexLocked()
 	}
+	c.passRoomLocked()
 	c.mu.Unlock()
 	notify(c.out.wake)
 	if c.settings.Logger != nil || c.settings.Trace.KeyExchanged != nil {
