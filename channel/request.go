@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -112,9 +113,16 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 	q.bytes += len(r.Payload)
 	start := !q.serving
 	q.serving = true
+	yield := len(q.waiting) > maxQueuedRequests/2
 	q.mu.Unlock()
 	if start {
 		go q.serve(ctx)
+	}
+	if yield {
+		// A client may send a request for each of its environment variables
+		// at once, and all of them may be here: let the handler have a turn
+		// before they are too many. This does not wait for it.
+		runtime.Gosched()
 	}
 	return true
 }

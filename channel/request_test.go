@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -311,4 +312,24 @@ func TestRequestGoroutineIsLazy(t *testing.T) {
 		require.False(t, c.requests.serving)
 		require.False(t, p.m.requests.serving)
 	})
+}
+
+// A burst of requests that are quickly served is no flood, though there is one
+// processor and the reader need not wait for the network.
+func TestRequestBurst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	m := New(new(nullConn), Config{})
+	defer m.Run()
+	served := make(chan struct{}, 1000)
+	require.NoError(t, m.dispatch(wellFormed(wire.MsgChannelOpen, 0)))
+	nc, err := m.Accept(t.Context())
+	require.NoError(t, err)
+	_, err = nc.Accept(func(context.Context, *Request) { served <- struct{}{} })
+	require.NoError(t, err)
+	for range cap(served) {
+		require.NoError(t, m.dispatch(wellFormed(wire.MsgChannelRequest, 0)))
+	}
+	for range cap(served) {
+		<-served
+	}
 }
