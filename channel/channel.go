@@ -111,6 +111,7 @@ func (c *Channel) DiscardStderr() {
 	c.mu.Unlock()
 	c.sendCredit(credit)
 	notify(c.stderr.ready)
+	c.forgetIfDrained()
 }
 
 // CloseWrite sends EOF: there will be no more data from us, plain or extended.

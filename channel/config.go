@@ -41,8 +41,9 @@ const maxOpenPayload = 32 << 10
 // Config holds the limits of a [Mux]. A zero field means its default. It is
 // copied by [New].
 //
-// What unread data of one connection can occupy at most is
-// WindowBudget + MaxChannels × 64 KiB.
+// What unread data of one connection can amount to is at most
+// WindowBudget + MaxChannels × 64 KiB, and each of its streams with any may
+// waste part of a 32 KiB buffer.
 type Config struct {
 	// MaxChannels is how many channels may be open or being opened at once,
 	// by either side. A channel that both sides closed still counts while

@@ -210,7 +210,7 @@ func (g *pattern) fill(p []byte) {
 	}
 }
 
-// copyPattern writes n bytes of a pattern in writes of the given size.
+// writePattern writes n bytes of a pattern in writes of the given size.
 func writePattern(w io.Writer, seed uint64, n, size int) error {
 	g := pattern{seed: seed}
 	buf := make([]byte, size)

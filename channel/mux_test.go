@@ -15,7 +15,7 @@ import (
 // requests and opens in between: whatever can wait for itself does.
 func TestDeadlockFinder(t *testing.T) {
 	forBacklogs(t, func(t *testing.T, backlog int) {
-		const channels, total = 8, 150_000
+		const channels, total = 8, 100_000
 		echo := func(_ context.Context, r *Request) { r.Reply(r.Type == "yes", nil) }
 		cfg := Config{
 			MaxPacket: 4 << 10, InitialWindow: 64 << 10, WindowBudget: -1,
