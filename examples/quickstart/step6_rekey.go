@@ -39,7 +39,7 @@ func (s *story) rekey(ctx context.Context) error {
 		return fmt.Errorf("new keys came %d times only", times)
 	}
 	s.say("%s went to the far side and came back, unharmed. Meanwhile new keys came %d times:", progress.Bytes(amount), times)
-	s.say("after every %s, as the client wanted it. The default is %s, or an hour.",
+	s.say("after every %s in either direction, as the client wanted it. The default is %s, or an hour.",
 		progress.Bytes(amount/32), progress.Bytes(transport.DefaultRekeyBytes))
 	return nil
 }

@@ -51,7 +51,7 @@ func TestStory(t *testing.T) {
 				`ssh_host_ed25519_key 0600  \.pub 0644  SHA256:[A-Za-z0-9+/]{43}\n`,
 				`ssh_host_ecdsa_key   0600  \.pub 0644  SHA256:`,
 				`ssh_host_rsa_key     0600  \.pub 0644  SHA256:`,
-				`\| hostkeys: \S+/broken/ssh_host_ed25519_key: `,
+				`\| hostkeys:\s+(\| )?\S+/broken/ssh_host_ed25519_key:\s`,
 				`\| \|1\|\S+ ssh-ed25519 `,
 				`key exchange +mlkem768x25519-sha256`,
 				`strict kex +yes`,
