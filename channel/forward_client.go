@@ -65,7 +65,9 @@ func NewRemoteForwards(m *Mux) *RemoteForwards { return &RemoteForwards{m: m} }
 // connections that it accepts (tcpip-forward, RFC 4254 section 7.1). The host
 // "" stands for all addresses of all families, "0.0.0.0" and "::" for all of
 // one, "localhost" for both loopback addresses; servers may bind less. Port 0
-// lets the server choose. A [*RequestError] is the server's refusal.
+// lets the server choose. A [*RequestError] is the server's refusal. When ctx
+// ends first, the server may go on listening until the connection ends; what
+// it forwards from there is refused.
 func (f *RemoteForwards) ListenTCP(ctx context.Context, host string, port uint32) (*RemoteListener, error) {
 	if !validHost(host) || port > math.MaxUint16 {
 		return nil, fmt.Errorf("channel: no valid host and port: %q, %d: %w", host, port, wire.ErrInvalid)
