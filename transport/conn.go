@@ -185,7 +185,7 @@ func (c *Conn) refuseVersion(err error) {
 		return
 	}
 	line := "Invalid SSH identification string.\r\n"
-	if isVersion([]byte(e.Line)) == yes {
+	if e.Why == otherVersion {
 		line = "Protocol major versions differ.\r\n"
 	}
 	c.mu.Lock()

@@ -49,8 +49,10 @@ func parseVersion(line []byte) error {
 	if bytes.HasPrefix(line, []byte(versionPrefix)) || bytes.HasPrefix(line, []byte(compatPrefix)) {
 		return nil
 	}
-	return fail("the peer speaks another version of the SSH protocol than 2.0")
+	return fail(otherVersion)
 }
+
+const otherVersion = "the peer speaks another version of the SSH protocol than 2.0"
 
 func cut(line []byte) string {
 	return strings.ToValidUTF8(string(line[:min(len(line), maxVersionLen)]), "\uFFFD")

@@ -1,0 +1,175 @@
+package transport
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/chacha20"
+	"golang.org/x/crypto/poly1305"
+)
+
+// The tests here build each construction a second time, from its description
+// and with other functions, and compare.
+
+func plainPacket(n, pad, tag int) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(1+n+pad))
+	b = append(b, byte(pad))
+	b = append(b, data(n)...)
+	b = append(b, make([]byte, pad+tag)...)
+	rand.Read(b[headerSize+n : headerSize+n+pad])
+	return b
+}
+
+// referenceChaCha is chacha20-poly1305@openssh.com by OpenSSH's
+// PROTOCOL.chacha20poly1305, with plain ChaCha20 and its block counter.
+func referenceChaCha(key []byte, seq uint32, plain []byte) []byte {
+	nonce := make([]byte, 12)
+	binary.BigEndian.PutUint64(nonce[4:], uint64(seq))
+	k2, _ := chacha20.NewUnauthenticatedCipher(key[:32], nonce)
+	k1, _ := chacha20.NewUnauthenticatedCipher(key[32:], nonce)
+	out := make([]byte, len(plain), len(plain)+16)
+	k1.XORKeyStream(out[:4], plain[:4])
+	var polyKey [32]byte
+	k2.XORKeyStream(polyKey[:], polyKey[:])
+	k2.SetCounter(1)
+	k2.XORKeyStream(out[4:], plain[4:])
+	var tag [16]byte
+	poly1305.Sum(&tag, out, &polyKey)
+	return append(out, tag[:]...)
+}
+
+func referenceGCM(key, iv []byte, seq uint32, plain []byte) []byte {
+	block, _ := aes.NewCipher(key)
+	gcm, _ := cipher.NewGCM(block)
+	nonce := bytes.Clone(iv)
+	for range seq {
+		for i := 11; i >= 4; i-- {
+			if nonce[i]++; nonce[i] != 0 {
+				break
+			}
+		}
+	}
+	return gcm.Seal(bytes.Clone(plain[:4]), nonce, plain[4:], plain[:4])
+}
+
+func TestConstructions(t *testing.T) {
+	for _, d := range testSuites() {
+		t.Run(d.String(), func(t *testing.T) {
+			c := newTestCipher(t, d)
+			geo := c.geometry()
+			tagSize := geo.tagSize
+			key, iv := testKeys('C', d.cipher.keySize), testKeys('A', d.cipher.ivSize)
+			var stream cipher.Stream
+			var mac hash.Hash
+			if d.mac != nil {
+				block, err := aes.NewCipher(key)
+				require.NoError(t, err)
+				stream = cipher.NewCTR(block, iv)
+				mac = hmac.New(sha256.New, testKeys('E', 32))
+				if d.mac.size == 64 {
+					mac = hmac.New(sha512.New, testKeys('E', 64))
+				}
+			}
+			for seq := range uint32(300) {
+				b := plainPacket(int(seq)+1, geo.padding(int(seq)+1), tagSize)
+				plain := bytes.Clone(b[:len(b)-tagSize])
+				c.seal(seq, b)
+				var want []byte
+				switch {
+				case d.cipher.name == "chacha20-poly1305@openssh.com":
+					want = referenceChaCha(key, seq, plain)
+				case d.mac == nil:
+					want = referenceGCM(key, iv, seq, plain)
+				default:
+					mac.Reset()
+					mac.Write(binary.BigEndian.AppendUint32(nil, seq))
+					want = bytes.Clone(plain)
+					if d.mac.etm {
+						stream.XORKeyStream(want[4:], want[4:])
+						mac.Write(want)
+					} else {
+						mac.Write(want)
+						stream.XORKeyStream(want, want)
+					}
+					want = mac.Sum(want)
+				}
+				require.Equal(t, want, b, seq)
+			}
+		})
+	}
+}
+
+// TestSequenceNumberInTag: high sequence numbers enter the nonce or the MAC as
+// 32 bits, big-endian.
+func TestSequenceNumberInTag(t *testing.T) {
+	for _, d := range testSuites() {
+		if d.mac == nil && d.cipher.ivSize > 0 {
+			continue // GCM counts for itself
+		}
+		for _, seq := range []uint32{1 << 31, 1<<32 - 1, 0x01020304} {
+			c, other := newTestCipher(t, d), newTestCipher(t, d)
+			geo := c.geometry()
+			b := plainPacket(40, geo.padding(40), geo.tagSize)
+			c.seal(seq, b)
+			other.openLength(seq, b[:geo.headSize])
+			require.True(t, other.open(seq, b))
+		}
+	}
+	key := testKeys('C', 64)
+	c, err := newChaCha20Poly1305(key, nil)
+	require.NoError(t, err)
+	b := plainPacket(40, 11, 16)
+	want := referenceChaCha(key, 1<<32-1, b[:len(b)-16])
+	c.seal(1<<32-1, b)
+	require.Equal(t, want, b)
+}
+
+// TestGCMNonce: only its last eight bytes count, and a carry stays in them
+// (RFC 5647 section 7.1).
+func TestGCMNonce(t *testing.T) {
+	c := &gcmCipher{}
+	copy(c.nonce[:], bytes.Repeat([]byte{0xff}, 12))
+	c.nextNonce()
+	require.Equal(t, "ffffffff0000000000000000", hex.EncodeToString(c.nonce[:]))
+	c.nextNonce()
+	require.Equal(t, "ffffffff0000000000000001", hex.EncodeToString(c.nonce[:]))
+}
+
+// TestPublishedVectors are those of the primitives as this package calls them:
+// NIST SP 800-38A F.5.1 (CTR-AES128), the GCM specification's test case 2
+// (AES-128, zero key and nonce, one zero block) and RFC 4231's test case 2.
+func TestPublishedVectors(t *testing.T) {
+	unhex := func(s string) []byte {
+		b, err := hex.DecodeString(s)
+		require.NoError(t, err)
+		return b
+	}
+	s, err := newCTR(unhex("2b7e151628aed2a6abf7158809cf4f3c"), unhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"))
+	require.NoError(t, err)
+	b := unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51")
+	s.XORKeyStream(b, b)
+	require.Equal(t, "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff", hex.EncodeToString(b))
+
+	c, err := newGCM(make([]byte, 16), make([]byte, 12))
+	require.NoError(t, err)
+	sealed := c.(*gcmCipher).aead.Seal(nil, make([]byte, 12), make([]byte, 16), nil)
+	require.Equal(t, "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf", hex.EncodeToString(sealed))
+
+	m := macByName("hmac-sha2-256").hash([]byte("Jefe"))
+	m.Write([]byte("what do ya want for nothing?"))
+	require.Equal(t, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", hex.EncodeToString(m.Sum(nil)))
+	m = macByName("hmac-sha2-512").hash([]byte("Jefe"))
+	m.Write([]byte("what do ya want for nothing?"))
+	require.Equal(t, "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"+
+		"9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737", hex.EncodeToString(m.Sum(nil)))
+}
