@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/creack/pty"
@@ -28,14 +29,15 @@ func (f *farSide) runProgram(s *ssh.Session) {
 		cmd.Args = append(cmd.Args, "-c", s.Command())
 	}
 	cmd.Dir = filepath.Join(f.folder, "files")
-	cmd.WaitDelay = time.Second // for what the program leaves behind
+	cmd.Env = append(cmd.Environ(), "HOME="+cmd.Dir, "ENV=") // no file of whoever runs this story is touched
+	cmd.WaitDelay = time.Second                              // for what the program leaves behind
 	var err error
 	if s.PTY() != nil {
 		err = runInTerminal(s, cmd)
 	} else {
 		err = runWithPipes(s, cmd)
 	}
-	s.Exit(exitStatus(s, err))
+	s.Exit(exitStatus(s, cmd, err))
 }
 
 func runWithPipes(s *ssh.Session, cmd *exec.Cmd) error {
@@ -55,15 +57,17 @@ func runWithPipes(s *ssh.Session, cmd *exec.Cmd) error {
 }
 
 func runInTerminal(s *ssh.Session, cmd *exec.Cmd) error {
-	cmd.Env = append(cmd.Environ(), "TERM="+s.PTY().Term, "PS1="+prompt)
+	cmd.Env = append(cmd.Env, "TERM="+s.PTY().Term, "PS1="+prompt)
 	terminal, err := pty.StartWithSize(cmd, winsize(s.PTY().Size))
 	if err != nil {
 		return err
 	}
 	defer terminal.Close()
 	ctx, cancel := context.WithCancel(s.Context())
+	var following sync.WaitGroup
+	defer following.Wait()
 	defer cancel()
-	go followWindow(ctx, s, terminal)
+	following.Go(func() { followWindow(ctx, s, terminal) })
 	go io.Copy(terminal, s) // ends with the session
 	io.Copy(s, terminal)    // ends when nobody has the terminal open any more
 	return cmd.Wait()
@@ -82,18 +86,15 @@ func followWindow(ctx context.Context, s *ssh.Session, terminal *os.File) {
 }
 
 // exitStatus is what a shell would give for how a program ended.
-func exitStatus(s *ssh.Session, err error) int {
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		if exit.Exited() {
-			return exit.ExitCode()
-		}
-		return 128 // a signal ended it
-	}
-	if err != nil {
+func exitStatus(s *ssh.Session, cmd *exec.Cmd, err error) int {
+	switch {
+	case cmd.ProcessState == nil: // it did not even start
 		fmt.Fprintln(s.Stderr(), err)
 		return 126
+	case !cmd.ProcessState.Exited(): // a signal ended it
+		return 128
 	}
-	return 0
+	return cmd.ProcessState.ExitCode()
 }
 
 // serveSFTP is the server's subsystem sftp.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/creack/pty"
 
@@ -23,6 +24,7 @@ type typist struct {
 	stdin  io.Writer
 	stdout io.Reader
 	screen bytes.Buffer // all that the terminal has shown
+	typed  int          // how much of it stood there when the last line was typed
 }
 
 // openShell starts a shell in a terminal and waits for its prompt. The terminal
@@ -49,6 +51,7 @@ func (s *story) openShell(ctx context.Context, size channel.WindowSize) (*typist
 
 // typeLine types a line and waits until the shell has dealt with it.
 func (t *typist) typeLine(line string) error {
+	t.typed = t.screen.Len()
 	if _, err := io.WriteString(t.stdin, line+"\n"); err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func (t *typist) waitForPrompt() error {
 	for {
 		n, err := t.stdout.Read(buf)
 		t.screen.Write(buf[:n])
-		if bytes.HasSuffix(t.screen.Bytes(), []byte(prompt)) {
+		if bytes.Contains(t.screen.Bytes()[t.typed:], []byte(prompt)) {
 			return nil
 		}
 		if err != nil {
@@ -68,6 +71,12 @@ func (t *typist) waitForPrompt() error {
 		}
 	}
 }
+
+// text is what the terminal has shown, without the sequences that some shells
+// steer even a dumb one with.
+func (t *typist) text() string { return steering.ReplaceAllString(t.screen.String(), "") }
+
+var steering = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
 
 // exit leaves the shell with a status, which must then be the session's.
 func (t *typist) exit(ctx context.Context, status int) error {

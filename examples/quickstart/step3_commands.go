@@ -122,6 +122,6 @@ func (s *story) showShell(ctx context.Context) error {
 		return err
 	}
 	s.say("A shell in a terminal, whose window grows from 24x80 to 50x132 meanwhile; it ends with status 7:")
-	s.quote(sh.screen.String())
+	s.quote(sh.text())
 	return nil
 }

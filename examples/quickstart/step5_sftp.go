@@ -127,7 +127,7 @@ func makeFile(name string, size int64) (digest, error) {
 	}
 	random := rand.NewChaCha8([32]byte{}) // fast, and the same each time
 	hash := sha256.New()
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, hash)}, io.LimitReader(random, size), make([]byte, 1<<20))
+	_, err = io.Copy(io.MultiWriter(file, hash), io.LimitReader(random, size))
 	return digest(hash.Sum(nil)), errors.Join(err, file.Close())
 }
 
@@ -138,6 +138,6 @@ func hashFile(name string) (digest, error) {
 	}
 	defer file.Close()
 	hash := sha256.New()
-	_, err = io.CopyBuffer(hash, struct{ io.Reader }{file}, make([]byte, 1<<20))
+	_, err = io.Copy(hash, file)
 	return digest(hash.Sum(nil)), err
 }

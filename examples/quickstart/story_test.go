@@ -130,7 +130,7 @@ func TestInterrupt(t *testing.T) {
 		}
 		return len(p), nil
 	})
-	s := &story{out: out, size: 1 << 30}
+	s := &story{out: out, size: 64 << 20}
 	err := s.tell(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "step 5 ")
