@@ -29,9 +29,12 @@ const minWindow = 64 << 10
 const maxMaxPacket = 240 << 10
 
 // maxQueuedRequests bounds the requests of one channel, and the global
-// requests of one connection, that wait to be served.
+// requests of one connection, that wait to be served. A client may send a
+// request for each of its environment variables at once, so those that want no
+// reply may be many.
 const (
-	maxQueuedRequests     = 64
+	maxQueuedReplies      = 64
+	maxQueuedRequests     = 1024
 	maxQueuedRequestBytes = 256 << 10
 )
 

@@ -180,9 +180,13 @@ func TestDialTCPFailures(t *testing.T) {
 		}
 		_, err = DialTCP(testContext(t), l.client, "127.0.0.1", 65536, nil)
 		require.ErrorIs(t, err, wire.ErrInvalid)
+	})
+	cfg := forwardAll
+	cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("dialled") }
+	withForwards(t, cfg, func(t *testing.T, l *forwardLink) {
 		for _, extra := range [][]byte{nil, append(tcpipChannelSeed[:len(tcpipChannelSeed):len(tcpipChannelSeed)], 0),
 			TCPIPChannel{Port: 80}.Append(nil), TCPIPChannel{Host: "127.0.0.1"}.Append(nil), TCPIPChannel{Host: "a", Port: 1 << 16}.Append(nil)} {
-			_, err = l.client.Open(testContext(t), "direct-tcpip", extra, OpenOptions{})
+			_, err := l.client.Open(testContext(t), "direct-tcpip", extra, OpenOptions{})
 			require.Equal(t, ConnectFailed, openReason(t, err))
 		}
 	})
@@ -471,6 +475,37 @@ func TestRemoteListenerBacklogIsBounded(t *testing.T) {
 	})
 }
 
+// As many Accepts return as there are connections, however close together they
+// come.
+func TestRemoteListenerWakesEveryAccept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newRawPeer(t, Config{})
+		l := &RemoteListener{f: NewRemoteForwards(p.m), closed: make(chan struct{}), arrived: make(chan struct{}, 1)}
+		for range 50 {
+			const n = 3
+			accepted := make(chan error, n)
+			var waiting []*NewChannel
+			for range n {
+				go func() {
+					_, err := l.Accept()
+					accepted <- err
+				}()
+				p.send(channelOpen{channelType: "forwarded-tcpip", sender: rawNumber, window: rawWindow, maxPacket: rawMaxPacket}.append(nil))
+				nc, err := p.m.Accept(t.Context())
+				require.NoError(t, err)
+				waiting = append(waiting, nc)
+			}
+			synctest.Wait()
+			for _, nc := range waiting {
+				l.offer(nc, TCPIPChannel{})
+			}
+			for range n {
+				require.NoError(t, <-accepted)
+			}
+		}
+	})
+}
+
 // A connection can overtake the reply that tells which port it belongs to.
 func TestForwardedBeforeTheReplyIsSeen(t *testing.T) {
 	for _, answer := range []string{"this port", "other port", "failure", "no port"} {
@@ -550,16 +585,18 @@ func TestRemoteListenerConnectionLost(t *testing.T) {
 
 // A testListener is a net.Listener without sockets, that fails as told.
 type testListener struct {
-	closed chan struct{}
-	conns  chan net.Conn
-	errs   chan error
+	accepts atomic.Int64 // calls of Accept
+	closed  chan struct{}
+	conns   chan net.Conn
+	errs    chan error
 }
 
 func newTestListener() *testListener {
-	return &testListener{make(chan struct{}), make(chan net.Conn), make(chan error)}
+	return &testListener{closed: make(chan struct{}), conns: make(chan net.Conn), errs: make(chan error)}
 }
 
 func (l *testListener) Accept() (net.Conn, error) {
+	l.accepts.Add(1)
 	select {
 	case c := <-l.conns:
 		return c, nil
@@ -604,6 +641,8 @@ func TestForwardListenerErrors(t *testing.T) {
 		_, err = io.ReadFull(near, make([]byte, 1))
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
+		time.Sleep(time.Hour)
+		require.EqualValues(t, 3, bound.accepts.Load(), "a listener that was cancelled is left alone")
 	})
 }
 

@@ -3,7 +3,6 @@ package channel
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
@@ -25,8 +24,8 @@ type Request struct {
 // A RequestHandler serves one request. Requests of one channel, and global
 // requests, come one at a time and in order. A request that wants a reply and
 // has none when the handler returns is answered with failure. At most 64
-// requests with 256 KiB of payload wait; a peer that sends more meanwhile is
-// disconnected.
+// requests that want a reply, 1024 in all, with 256 KiB of payload wait; a peer
+// that sends more meanwhile is disconnected.
 //
 // The context ends when the channel closes, by either side, or the connection
 // ends. A request that came before is still served then.
@@ -86,6 +85,7 @@ type requestQueue struct {
 	mu      sync.Mutex // a leaf
 	waiting []*Request
 	bytes   int           // of payload in waiting
+	replies int           // how many in waiting want one
 	serving bool          // a goroutine serves
 	ended   bool          // no more will come
 	drained chan struct{} // closed when ended and served; may be nil
@@ -105,26 +105,34 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 		q.mu.Unlock()
 		return true
 	}
-	if len(q.waiting) >= maxQueuedRequests || len(q.waiting) > 0 && q.bytes+len(r.Payload) > maxQueuedRequestBytes {
+	if q.full(r) {
 		q.mu.Unlock()
 		return false
 	}
 	q.waiting = append(q.waiting, r)
-	q.bytes += len(r.Payload)
+	q.count(r, 1)
 	start := !q.serving
 	q.serving = true
-	yield := len(q.waiting) > maxQueuedRequests/2
 	q.mu.Unlock()
 	if start {
 		go q.serve(ctx)
 	}
-	if yield {
-		// A client may send a request for each of its environment variables
-		// at once, and all of them may be here: let the handler have a turn
-		// before they are too many. This does not wait for it.
-		runtime.Gosched()
-	}
 	return true
+}
+
+// full reports whether r is one too many. q.mu is held.
+func (q *requestQueue) full(r *Request) bool {
+	return len(q.waiting) >= maxQueuedRequests ||
+		r.WantReply && q.replies >= maxQueuedReplies ||
+		len(q.waiting) > 0 && q.bytes+len(r.Payload) > maxQueuedRequestBytes
+}
+
+// count adds r to the sums of what waits, or takes it out. q.mu is held.
+func (q *requestQueue) count(r *Request, sign int) {
+	q.bytes += sign * len(r.Payload)
+	if r.WantReply {
+		q.replies += sign
+	}
 }
 
 // replaces reports whether r makes earlier, the one before it, pointless: of
@@ -152,7 +160,7 @@ func (q *requestQueue) serve(ctx context.Context) {
 		r := q.waiting[0]
 		q.waiting[0] = nil
 		q.waiting = q.waiting[1:]
-		q.bytes -= len(r.Payload)
+		q.count(r, -1)
 		q.mu.Unlock()
 		q.handler(ctx, r)
 		if r.WantReply && !r.replied {

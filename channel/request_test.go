@@ -266,20 +266,23 @@ func TestReplyBeforeClose(t *testing.T) {
 }
 
 func TestRequestQueueBounds(t *testing.T) {
-	for name, payload := range map[string]int{"count": 0, "bytes": 30_000} {
+	for name, test := range map[string]struct {
+		wantReply     bool
+		payload, fits int
+	}{
+		"replies": {true, 0, maxQueuedReplies},
+		"count":   {false, 0, maxQueuedRequests},
+		"bytes":   {true, 30_000, maxQueuedRequestBytes / 30_000},
+	} {
 		t.Run(name, func(t *testing.T) {
 			gate := make(chan struct{})
 			handler := func(ctx context.Context, r *Request) { <-gate }
-			fits := maxQueuedRequests
-			if payload > 0 {
-				fits = min(fits, maxQueuedRequestBytes/payload)
-			}
 			run := func(t *testing.T, p *rawPeer, request []byte) {
 				gate = make(chan struct{})
 				defer close(gate)
 				p.send(request) // is being served
 				synctest.Wait()
-				for range fits {
+				for range test.fits {
 					p.send(request)
 					synctest.Wait()
 				}
@@ -288,10 +291,10 @@ func TestRequestQueueBounds(t *testing.T) {
 				p.fails()
 			}
 			bothRoles(t, Config{}, handler, func(t *testing.T, p *rawPeer, c *Channel) {
-				run(t, p, channelRequest{c.number, "x", true, make([]byte, payload)}.append(nil))
+				run(t, p, channelRequest{c.number, "x", test.wantReply, make([]byte, test.payload)}.append(nil))
 			})
 			bubble(t, func(t *testing.T) {
-				run(t, newRawPeer(t, Config{GlobalRequest: handler}), globalRequest{"x", true, make([]byte, payload)}.append(nil))
+				run(t, newRawPeer(t, Config{GlobalRequest: handler}), globalRequest{"x", test.wantReply, make([]byte, test.payload)}.append(nil))
 			})
 		})
 	}

@@ -348,6 +348,28 @@ func TestAcceptSessionTimeout(t *testing.T) {
 	})
 }
 
+// Nothing is started for a client that was given up while its request was on
+// the way.
+func TestAcceptSessionStartTooLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newRawPeer(t, Config{})
+		p.send(channelOpen{channelType: "session", sender: rawNumber, window: rawWindow, maxPacket: rawMaxPacket}.append(nil))
+		nc, err := p.m.Accept(t.Context())
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		policy := allowAll
+		policy.Start = func(context.Context, *Start) bool { panic("started") }
+		_, err = AcceptSession(ctx, nc, policy)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		confirmation, err := parseOpenConfirmation(p.next(wire.MsgChannelOpenConfirmation))
+		require.NoError(t, err)
+		p.next(wire.MsgChannelClose)
+		p.send(channelRequest{confirmation.sender, "shell", true, nil}.append(nil))
+		p.quiet()
+	})
+}
+
 func TestServerSessionEvents(t *testing.T) {
 	forBacklogs(t, func(t *testing.T, backlog int) {
 		client, server := muxPair(t, backlog, Config{}, Config{})
