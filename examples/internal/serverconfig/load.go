@@ -1,6 +1,7 @@
 package serverconfig
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -145,6 +146,44 @@ func (f *File) include(line *config.Line, match []*config.Line, depth int) error
 		}
 	}
 	return nil
+}
+
+// An encodedEntry is an entry in JSON.
+type encodedEntry struct {
+	Line  config.Line
+	Match []*config.Line `json:",omitempty"`
+}
+
+// MarshalJSON gives the lines, so that another process can work by what this
+// one has read.
+func (f *File) MarshalJSON() ([]byte, error) {
+	lines := make([]encodedEntry, len(f.lines))
+	for i, e := range f.lines {
+		lines[i] = encodedEntry{e.line, e.match}
+	}
+	return json.Marshal(lines)
+}
+
+// UnmarshalJSON takes what MarshalJSON gave.
+func (f *File) UnmarshalJSON(data []byte) error {
+	var lines []encodedEntry
+	if err := json.Unmarshal(data, &lines); err != nil {
+		return err
+	}
+	f.lines = make([]entry, len(lines))
+	for i, l := range lines {
+		k, err := table.Find(&l.Line)
+		if err != nil {
+			return err
+		}
+		f.lines[i] = entry{line: l.Line, match: l.Match, k: k}
+	}
+	return nil
+}
+
+// HasMatch says whether the options may differ from one login to another.
+func (f *File) HasMatch() bool {
+	return slices.ContainsFunc(f.lines, func(e entry) bool { return len(e.match) > 0 })
 }
 
 // Options returns what holds before anyone is known: the lines outside Match blocks.

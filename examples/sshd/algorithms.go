@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/examples/internal/config"
+	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport"
+)
+
+// Names that OpenSSH 9.2 knows. Those of them that the library lacks are left
+// out of a list, so that an existing configuration goes on working, and only a
+// list of nothing else is refused. A name that is not here either is an error.
+const (
+	knownKex = "diffie-hellman-group1-sha1 diffie-hellman-group14-sha1 diffie-hellman-group14-sha256 " +
+		"diffie-hellman-group16-sha512 diffie-hellman-group18-sha512 diffie-hellman-group-exchange-sha1 " +
+		"diffie-hellman-group-exchange-sha256 sntrup761x25519-sha512 sntrup761x25519-sha512@openssh.com " +
+		"ecdh-sha2-nistp256 ecdh-sha2-nistp384 ecdh-sha2-nistp521 curve25519-sha256 curve25519-sha256@libssh.org"
+	knownCiphers = "3des-cbc aes128-cbc aes192-cbc aes256-cbc rijndael-cbc@lysator.liu.se aes128-ctr aes192-ctr aes256-ctr " +
+		"aes128-gcm@openssh.com aes256-gcm@openssh.com chacha20-poly1305@openssh.com"
+	knownMACs = "hmac-sha1 hmac-sha1-96 hmac-sha2-256 hmac-sha2-512 hmac-md5 hmac-md5-96 umac-64@openssh.com umac-128@openssh.com " +
+		"hmac-sha1-etm@openssh.com hmac-sha1-96-etm@openssh.com hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com " +
+		"hmac-md5-etm@openssh.com hmac-md5-96-etm@openssh.com umac-64-etm@openssh.com umac-128-etm@openssh.com"
+	knownSignatures = "ssh-ed25519 sk-ssh-ed25519@openssh.com ecdsa-sha2-nistp256 ecdsa-sha2-nistp384 ecdsa-sha2-nistp521 " +
+		"sk-ecdsa-sha2-nistp256@openssh.com webauthn-sk-ecdsa-sha2-nistp256@openssh.com ssh-dss ssh-rsa rsa-sha2-256 rsa-sha2-512 " +
+		"ssh-ed25519-cert-v01@openssh.com sk-ssh-ed25519-cert-v01@openssh.com ecdsa-sha2-nistp256-cert-v01@openssh.com " +
+		"ecdsa-sha2-nistp384-cert-v01@openssh.com ecdsa-sha2-nistp521-cert-v01@openssh.com sk-ecdsa-sha2-nistp256-cert-v01@openssh.com " +
+		"ssh-dss-cert-v01@openssh.com ssh-rsa-cert-v01@openssh.com rsa-sha2-256-cert-v01@openssh.com rsa-sha2-512-cert-v01@openssh.com"
+)
+
+// algorithms are the lists of a connection, each preferred first.
+type algorithms struct {
+	kex, ciphers, macs, hostKey, publicKey []string
+}
+
+// chooseAlgorithms works out the lists. missing says what was left out.
+func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, err error) {
+	for _, l := range []struct {
+		keyword  string
+		complain string // OpenSSH's words for an unknown name
+		list     config.List
+		defaults []string
+		known    string
+		to       *[]string
+	}{
+		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(), knownKex, &a.kex},
+		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), knownCiphers, &a.ciphers},
+		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), knownMACs, &a.macs},
+		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), knownSignatures, &a.hostKey},
+		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), knownSignatures, &a.publicKey},
+	} {
+		list := l.list
+		if list.Op != '-' {
+			list.Names = nil
+			for _, name := range l.list.Names {
+				switch {
+				case slices.Contains(l.defaults, name):
+					list.Names = append(list.Names, name)
+				case slices.Contains(strings.Fields(l.known), name):
+					missing = append(missing, fmt.Sprintf("%s: %s is not supported by this server and left out", l.keyword, name))
+				default:
+					return a, nil, fmt.Errorf("%s: %s '%s'.", l.keyword, l.complain, config.Printable(name)) //nolint:revive // OpenSSH's words
+				}
+			}
+			if list.Op == 0 && list.Names == nil && l.list.Names != nil {
+				return a, nil, fmt.Errorf("%s: this server supports none of %s; it has %s",
+					l.keyword, strings.Join(l.list.Names, ","), strings.Join(l.defaults, ","))
+			}
+		}
+		if *l.to, err = list.Apply(l.defaults, l.defaults); err != nil {
+			return a, nil, fmt.Errorf("%s: %w", l.keyword, err)
+		}
+	}
+	return a, missing, nil
+}
+
+// show puts the lists into o, for -T.
+func (a *algorithms) show(o *serverconfig.Options) {
+	o.KexAlgorithms = config.List{Names: a.kex}
+	o.Ciphers = config.List{Names: a.ciphers}
+	o.MACs = config.List{Names: a.macs}
+	o.HostKeyAlgorithms = config.List{Names: a.hostKey}
+	o.PubkeyAcceptedAlgorithms = config.List{Names: a.publicKey}
+}
+
+// A narrowSigner signs with some of its key's algorithms only.
+type narrowSigner struct {
+	keys.Signer
+	algorithms []string
+}
+
+func (s narrowSigner) Algorithms() []string { return s.algorithms }
+
+func (s narrowSigner) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	if !slices.Contains(s.algorithms, algorithm) {
+		return nil, &keys.AlgorithmError{KeyType: s.PublicKey().Type(), Algorithm: algorithm}
+	}
+	return s.Signer.Sign(ctx, algorithm, data)
+}
+
+// narrow returns the signers that can use one of the algorithms, held to those.
+func narrow(signers []keys.Signer, allowed []string) []keys.Signer {
+	var out []keys.Signer
+	for _, s := range signers {
+		some := slices.DeleteFunc(slices.Clone(s.Algorithms()), func(a string) bool { return !slices.Contains(allowed, a) })
+		if len(some) > 0 {
+			out = append(out, narrowSigner{s, some})
+		}
+	}
+	return out
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"crypto/rsa"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/examples/internal/account"
+	"github.com/fairlead-go/ssh/examples/internal/config"
+	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/authorizedkeys"
+)
+
+// anywhere permits every address. The library forwards nothing for a login
+// with a forced command unless that is granted; OpenSSH does unless it is
+// taken away.
+var anywhere = []string{"*:*"}
+
+// noCommand is run for a key with an empty command, since an empty
+// ForceCommand would leave the choice to the client.
+const noCommand = ":"
+
+// grant returns what the user may do who has proven a method: what the
+// configuration says, less what the key's line takes away.
+func (c *connection) grant(ctx context.Context, key *authorizedkeys.Options) (*auth.Permissions, error) {
+	if err := account.CheckExpiry(ctx, c.account.Name); err != nil {
+		c.log.infof("User %s account check failed: %v", c.account.Name, err)
+		return nil, err
+	}
+	o := c.opts
+	p := &auth.Permissions{
+		ForceCommand:      o.ForceCommand,
+		NoPTY:             !o.PermitTTY,
+		NoPortForwarding:  o.DisableForwarding,
+		NoAgentForwarding: o.DisableForwarding || !o.AllowAgentForwarding,
+		NoX11Forwarding:   o.DisableForwarding || !o.X11Forwarding,
+		NoUserRC:          !o.PermitUserRC,
+		PermitOpen:        anywhere, // those of the configuration are PermitDial's
+		PermitListen:      anywhere,
+	}
+	if key == nil {
+		return p, nil
+	}
+	if key.HasCommand && o.ForceCommand == "" {
+		if p.ForceCommand = key.Command; key.Command == "" {
+			p.ForceCommand = noCommand
+		}
+	}
+	for _, e := range key.Environment {
+		if name, _, _ := strings.Cut(e, "="); c.permitsUserEnv(name) {
+			p.Environment = append(p.Environment, e)
+		}
+	}
+	p.NoPTY = p.NoPTY || key.NoPTY
+	p.NoPortForwarding = p.NoPortForwarding || key.NoPortForwarding
+	p.NoAgentForwarding = p.NoAgentForwarding || key.NoAgentForwarding
+	p.NoX11Forwarding = p.NoX11Forwarding || key.NoX11Forwarding
+	p.NoUserRC = p.NoUserRC || key.NoUserRC
+	if key.PermitOpen != nil {
+		p.PermitOpen = key.PermitOpen
+	}
+	if key.PermitListen != nil {
+		p.PermitListen = key.PermitListen
+	}
+	return p, nil
+}
+
+// permitsUserEnv says whether the user's files may set a variable.
+func (c *connection) permitsUserEnv(name string) bool {
+	switch v := c.opts.PermitUserEnvironment; strings.ToLower(v) {
+	case serverconfig.No, "false":
+		return false
+	case serverconfig.Yes, "true":
+		return true
+	default:
+		return config.MatchList(name, v) > 0
+	}
+}
+
+// largeEnough refuses an RSA key that is shorter than RequiredRSASize.
+func (c *connection) largeEnough(key keys.PublicKey) error {
+	k, ok := key.(keys.CryptoPublicKey)
+	if !ok {
+		return nil
+	}
+	if r, ok := k.CryptoPublicKey().(*rsa.PublicKey); ok && r.N.BitLen() < c.opts.RequiredRSASize {
+		return fmt.Errorf("RSA key of %d bits is shorter than RequiredRSASize", r.N.BitLen())
+	}
+	return nil
+}
+
+// asUser runs f, which reads files, with the rights that the user has to them.
+func asUser(u *account.User, f func() error) error {
+	if unix.Geteuid() != 0 || u.UID == 0 {
+		return f()
+	}
+	// These belong to the thread alone. One that could not be put back is
+	// not unlocked, and ends with its goroutine.
+	failed := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		gid, err := unix.SetfsgidRetGid(int(u.GID))
+		if err != nil {
+			failed <- err
+			return
+		}
+		uid, err := unix.SetfsuidRetUid(int(u.UID))
+		if err != nil {
+			failed <- err
+			return
+		}
+		err = f()
+		_, uidErr := unix.SetfsuidRetUid(uid)
+		_, gidErr := unix.SetfsgidRetGid(gid)
+		if uidErr == nil && gidErr == nil {
+			runtime.UnlockOSThread()
+		}
+		failed <- err
+	}()
+	return <-failed
+}

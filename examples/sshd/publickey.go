@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/authorizedkeys"
+)
+
+// publicKey decides on a key, by the user's authorized_keys files.
+func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.PublicKey) (*auth.Permissions, error) {
+	c.lastKey = key
+	err := c.admit(a, func(o *serverconfig.Options) bool { return o.PubkeyAuthentication })
+	if err != nil {
+		return nil, err
+	}
+	if err := c.largeEnough(key); err != nil {
+		return nil, err
+	}
+	u := c.account
+	files, err := c.opts.AuthorizedKeys(&serverconfig.User{Name: u.Name, Home: u.Home, UID: int(u.UID)})
+	if err != nil {
+		return nil, err
+	}
+	err = authorizedkeys.ErrNotFound
+	for _, file := range files {
+		entry, ferr := c.findKey(file, key)
+		if ferr == nil {
+			if !a.Query {
+				c.log.debugf("%s:%d: matching key found: %s", file, entry.Line, describeKey(key))
+			}
+			return c.grant(ctx, &entry.Options)
+		}
+		if !errors.Is(ferr, authorizedkeys.ErrNotFound) {
+			err = ferr
+		}
+	}
+	return nil, err
+}
+
+// findKey looks for the key in one file.
+func (c *connection) findKey(file string, key keys.PublicKey) (*authorizedkeys.Entry, error) {
+	var entries []authorizedkeys.Entry
+	var bad []*authorizedkeys.LineError
+	err := asUser(c.account, func() (err error) {
+		if c.opts.StrictModes {
+			if err := authorizedkeys.CheckPermissions(file, c.account.Home, int(c.account.UID)); err != nil {
+				return err
+			}
+		}
+		entries, bad, err = authorizedkeys.ReadFile(file)
+		return err
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.log.debugf("Could not open authorized keys '%s': %v", file, err)
+		return nil, authorizedkeys.ErrNotFound
+	case err != nil:
+		c.log.infof("Authentication refused: %v", err)
+		return nil, authorizedkeys.ErrNotFound
+	}
+	for _, b := range bad {
+		c.log.debugf("%v", b)
+	}
+	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{Key: key, Remote: c.remote.Addr()})
+	if r, ok := errors.AsType[*authorizedkeys.RefusedError](err); ok {
+		c.log.infof("Authentication tried for %s with correct key but not from a permitted host or time (%s:%d): %v",
+			c.account.Name, file, r.Line, r.Reason)
+	}
+	return entry, err
+}
