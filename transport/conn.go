@@ -103,7 +103,7 @@ func start(ctx context.Context, rwc io.ReadWriteCloser, s *settings, err error, 
 	}
 	if err := c.Err(); err != nil {
 		<-c.flushed
-		putBigBuffer(c.in.buf)
+		putBuffer(c.in.buf)
 		return nil, err
 	}
 	return c, nil

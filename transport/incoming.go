@@ -114,7 +114,7 @@ func (in *incoming) makeRoom(n int) {
 	case have == 0 && len(in.buf) > smallBuffer:
 		// The connection may go idle now, and a big buffer would be held
 		// for as long as the read lasts.
-		putBigBuffer(in.buf)
+		putBuffer(in.buf)
 		in.buf = in.small
 		in.r, in.w = 0, 0
 	case have == 0:
@@ -154,8 +154,8 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 	for {
 		select {
 		case <-c.dead:
-			putBigBuffer(c.in.buf)
-			c.in.buf = nil
+			putBuffer(c.in.buf)
+			c.in.buf, c.in.small = nil, nil
 			return nil, c.Err()
 		default:
 		}

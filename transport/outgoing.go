@@ -35,19 +35,27 @@ const (
 	// bigBuffer holds highWater and one packet of ordinary size more, or
 	// for reading the largest packet.
 	bigBuffer = 320 << 10
-	// smallBuffer is what a connection keeps while it is idle.
+	// smallBuffer is for little; it is what a connection reads into while it
+	// is idle.
 	smallBuffer = 4 << 10
 )
 
-// bigBuffers are shared by all connections, for as long as each is busy.
-var bigBuffers = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+// Buffers are shared by all connections, for as long as each is busy.
+var (
+	bigBuffers   = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+)
 
-func getBigBuffer() []byte { return bigBuffers.Get().(*[bigBuffer]byte)[:] }
+func getBigBuffer() []byte   { return bigBuffers.Get().(*[bigBuffer]byte)[:] }
+func getSmallBuffer() []byte { return smallBuffers.Get().(*[smallBuffer]byte)[:] }
 
-// putBigBuffer gives b back if it came from getBigBuffer.
-func putBigBuffer(b []byte) {
-	if cap(b) == bigBuffer {
+// putBuffer gives b back if it came from one of the pools.
+func putBuffer(b []byte) {
+	switch cap(b) {
+	case bigBuffer:
 		bigBuffers.Put((*[bigBuffer]byte)(b[:bigBuffer]))
+	case smallBuffer:
+		smallBuffers.Put((*[smallBuffer]byte)(b[:smallBuffer]))
 	}
 }
 
@@ -58,7 +66,6 @@ type outgoing struct {
 	usage  usage
 
 	pending  []byte // sealed, not yet taken by the flusher
-	small    []byte // a small buffer that pending has outgrown, for later
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
 
@@ -69,7 +76,8 @@ type outgoing struct {
 	room chan struct{} // cap 1: a writer may try again
 
 	// The flusher's own.
-	deadline time.Time // write deadline last set
+	deadline time.Time   // write deadline last set
+	stuck    *time.Timer // runs during a write to what has no deadlines
 }
 
 // usage counts what has gone through one direction under its present keys.
@@ -244,25 +252,21 @@ func firstByte(head, body []byte) byte {
 }
 
 // grow makes pending n bytes longer. The first packets of an idle connection
-// go into a small buffer, all else into a shared one.
+// go into a small buffer, all else into a big one.
 func (o *outgoing) grow(n int) {
 	need := len(o.pending) + n
 	switch {
 	case need <= cap(o.pending):
-	case need <= smallBuffer && o.pending == nil && o.small != nil:
-		o.pending, o.small = o.small, nil
-	case need <= smallBuffer && o.pending == nil:
-		o.pending = make([]byte, 0, smallBuffer)
+	case need <= smallBuffer:
+		o.pending = getSmallBuffer()[:0] // it was nil
 	case need <= bigBuffer:
 		old := o.pending
 		o.pending = append(getBigBuffer()[:0], old...)
-		if cap(old) == smallBuffer {
-			o.small = old[:0]
-		}
+		putBuffer(old)
 	default:
 		old := o.pending
 		o.pending = slices.Grow(old, n)
-		putBigBuffer(old)
+		putBuffer(old)
 	}
 	o.pending = o.pending[:need]
 }
@@ -293,18 +297,12 @@ func (c *Conn) flusher() {
 			c.mu.Lock()
 			batch := c.out.pending
 			if len(batch) == 0 {
-				// Idle: keep at most a small buffer.
-				if cap(batch) > smallBuffer {
-					c.out.pending = nil
-				}
+				// Idle: keep nothing.
+				c.out.pending = nil
 				c.mu.Unlock()
-				if cap(batch) > smallBuffer {
-					putBigBuffer(batch)
-				}
-				if cap(spare) > smallBuffer {
-					putBigBuffer(spare)
-					spare = nil
-				}
+				putBuffer(batch)
+				putBuffer(spare)
+				spare = nil
 				break
 			}
 			c.out.pending = spare[:0]
@@ -315,7 +313,7 @@ func (c *Conn) flusher() {
 			}
 			spare = batch[:0]
 			if cap(spare) > bigBuffer {
-				spare = nil
+				spare = nil // outgrown for once, by what was deferred
 			}
 		}
 	}
@@ -361,10 +359,12 @@ func (c *Conn) write(b []byte) error {
 func (c *Conn) writePieces(b []byte) error {
 	const piece = 8 << 10
 	timeout := c.settings.WriteTimeout
-	t := time.AfterFunc(timeout, func() { c.Fail(errWriteTimeout) })
-	defer t.Stop()
+	if c.out.stuck == nil {
+		c.out.stuck = time.AfterFunc(timeout, func() { c.Fail(errWriteTimeout) })
+	}
+	defer c.out.stuck.Stop()
 	for len(b) > 0 {
-		t.Reset(timeout)
+		c.out.stuck.Reset(timeout)
 		n, err := c.rwc.Write(b[:min(piece, len(b))])
 		if err != nil {
 			return writeError(err)
@@ -409,7 +409,7 @@ func (c *Conn) finish() {
 	batch, cause, linger := c.out.pending, c.err, c.linger
 	c.out.pending = nil
 	c.mu.Unlock()
-	defer putBigBuffer(batch)
+	defer putBuffer(batch)
 	defer linger.Stop()
 	defer c.closeNow()
 	if gone(cause) {
