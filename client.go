@@ -207,6 +207,12 @@ func (c *Client) Subsystem(name string) *Cmd {
 	return &Cmd{client: c, start: channel.Start{Kind: channel.StartSubsystem, Subsystem: name}}
 }
 
+// OpenSession opens a session in which nothing runs yet, for programs that have
+// more to ask for than a Cmd does, such as a forwarded agent.
+func (c *Client) OpenSession(ctx context.Context) (*channel.Session, error) {
+	return channel.OpenSession(ctx, c.mux)
+}
+
 // Dial connects from the server to addr, "host:port", where the host is one
 // that the server knows. The network is "tcp". The method fits
 // http.Transport's DialContext. A refusal is a *channel.OpenError.

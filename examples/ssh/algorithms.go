@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
+	"github.com/fairlead-go/ssh/examples/internal/config"
+	"github.com/fairlead-go/ssh/transport"
+)
+
+// algorithms are the lists of one connection, as the options change them.
+type algorithms struct {
+	kex, ciphers, macs, hostKeys, publicKeys []string
+}
+
+func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) {
+	for _, x := range []struct {
+		to        *[]string
+		what      string
+		list      config.List
+		supported []string
+	}{
+		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges()},
+		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers()},
+		{&a.macs, "MAC spec", o.MACs, transport.MACs()},
+		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms()},
+		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms()},
+	} {
+		if *x.to, err = p.choose(x.what, x.list, x.supported); err != nil {
+			return algorithms{}, err
+		}
+	}
+	return a, nil
+}
+
+// choose applies a list of the configuration, which is written for many
+// clients: names that we do not have are passed over as long as one is left.
+func (p *program) choose(what string, l config.List, supported []string) ([]string, error) {
+	bad := fmt.Errorf("Bad SSH2 %s '%s'.", what, config.Printable(l.String())) //nolint:staticcheck // OpenSSH's words
+	if l.Op != '-' {
+		given := len(l.Names)
+		l.Names = slices.DeleteFunc(slices.Clone(l.Names), func(name string) bool { return !slices.Contains(supported, name) })
+		if len(l.Names) < given {
+			p.log.debugf("%s: %d of %d names are not supported", what, given-len(l.Names), given)
+		}
+		if given > 0 && len(l.Names) == 0 {
+			if l.Op == 0 {
+				return nil, bad
+			}
+			return supported, nil
+		}
+	}
+	names, err := l.Apply(supported, supported)
+	if err != nil {
+		return nil, bad
+	}
+	return names, nil
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/knownhosts"
+	"github.com/fairlead-go/ssh/transport"
+)
+
+// errHostKey refuses a host key whose owner has been told why.
+var errHostKey = errors.New("host key is not accepted")
+
+// keyAddress is the "host:port" by which the server's key is known.
+func (c *connection) keyAddress() string {
+	name, port := c.o.HostKeyName()
+	return net.JoinHostPort(name, strconv.Itoa(port))
+}
+
+// keyName is the same as known_hosts writes it.
+func (c *connection) keyName() string {
+	name, port := c.o.HostKeyName()
+	if port == 22 {
+		return name
+	}
+	return "[" + name + "]:" + strconv.Itoa(port)
+}
+
+// A hostKeys decides on the key of one connection's server.
+type hostKeys struct {
+	*connection
+	db    *knownhosts.DB
+	learn bool // the first of db's files is the user's
+}
+
+// hostKeys returns what decides on the server's key, and the algorithms to ask
+// for: those of known keys first, unless the user has chosen.
+func (c *connection) hostKeys() (transport.HostKeyVerifier, []string, error) {
+	h := &hostKeys{connection: c, learn: len(c.o.UserKnownHostsFile) > 0}
+	algorithms := c.algorithms.hostKeys
+	var files []string
+	for _, f := range append(c.o.UserKnownHostsFile[:len(c.o.UserKnownHostsFile):len(c.o.UserKnownHostsFile)], c.o.GlobalKnownHostsFile...) {
+		if r, err := os.Open(f); err == nil {
+			r.Close()
+		} else if !errors.Is(err, os.ErrNotExist) {
+			c.log.debugf("hostkeys_foreach failed for %s: %s", f, reason(err))
+			if len(files) == 0 && h.learn {
+				h.learn = false
+			}
+			continue
+		}
+		files = append(files, f)
+	}
+	if len(files) > 0 {
+		var err error
+		if h.db, err = knownhosts.Open(files...); err != nil {
+			return nil, nil, err
+		}
+		if op := c.o.HostKeyAlgorithms.Op; c.o.HostKeyAlgorithms.IsZero() || op == '+' || op == '-' {
+			algorithms = h.db.HostKeyAlgorithms(c.keyAddress(), c.remote, algorithms)
+		}
+	}
+	return h.verify, algorithms, nil
+}
+
+func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error {
+	o, name := h.o, keyTypeName(key)
+	h.log.debugf("Server host key: %s %s", key.Type(), keys.FingerprintSHA256(key))
+	if err := h.revoked(key); err != nil {
+		return err
+	}
+	if o.NoHostAuthForLocal && h.loopback() {
+		h.log.debugf("Forcing accepting of host key for loopback/localhost.")
+		return nil
+	}
+	err := errors.New("")
+	if h.db == nil {
+		err = &knownhosts.KeyError{Address: address, Got: key}
+	} else {
+		err = h.db.Check(address, remote, key)
+	}
+	known, isKeyError := errors.AsType[*knownhosts.KeyError](err)
+	switch {
+	case err == nil:
+		h.log.debugf("Host '%s' is known and matches the %s host key.", h.keyName(), name)
+		return nil
+	case !isKeyError:
+		h.log.errorf("%v", err)
+		return errHostKey
+	case errors.Is(err, knownhosts.ErrRevoked):
+		h.warnRevoked(known)
+		return errHostKey
+	case errors.Is(err, knownhosts.ErrHostKeyChanged):
+		return h.changed(known)
+	}
+	return h.unknown(ctx, address, key)
+}
+
+// unknown decides on the key of a host that no file names.
+func (h *hostKeys) unknown(ctx context.Context, address string, key keys.PublicKey) error {
+	name := keyTypeName(key)
+	switch h.o.StrictHostKeyChecking {
+	case clientconfig.Yes:
+		h.log.errorf("No %s host key is known for %s and you have requested strict checking.", name, h.keyName())
+		return errHostKey
+	case clientconfig.Ask:
+		ok, err := h.ask(ctx, key)
+		if err != nil || !ok {
+			return errHostKey
+		}
+		// Another program may have learned a key while the user was thinking.
+		if h.db != nil {
+			if again, changed := errors.AsType[*knownhosts.KeyError](h.db.Check(address, nil, key)); changed && !errors.Is(again, knownhosts.ErrUnknownHost) {
+				return h.changed(again)
+			}
+		}
+	}
+	if !h.learn {
+		return nil
+	}
+	if err := h.db.Add(address, key, knownhosts.AddOptions{Hash: h.o.HashKnownHosts}); err != nil {
+		h.log.infof("Failed to add the host to the list of known hosts (%s).", h.o.UserKnownHostsFile[0])
+		h.log.debugf("%v", err)
+		return nil
+	}
+	h.log.infof("Warning: Permanently added '%s' (%s) to the list of known hosts.", h.keyName(), name)
+	return nil
+}
+
+func (h *hostKeys) ask(ctx context.Context, key keys.PublicKey) (bool, error) {
+	host := h.keyName()
+	if ip, ok := h.remote.(*net.TCPAddr); ok {
+		host = fmt.Sprintf("%s (%s)", host, ip.IP)
+	} else {
+		host += " (<no hostip for proxy command>)"
+	}
+	question := fmt.Sprintf("The authenticity of host '%s' can't be established.\n%s key fingerprint is %s.\n"+
+		"Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
+		host, keyTypeName(key), h.fingerprint(key))
+	return h.prompt.ConfirmHostKey(ctx, question, h.fingerprint(key))
+}
+
+func (h *hostKeys) fingerprint(key keys.PublicKey) string {
+	if h.o.FingerprintHash == "md5" {
+		return keys.FingerprintMD5(key)
+	}
+	return keys.FingerprintSHA256(key)
+}
+
+const rule = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
+
+// changed decides on a key that is not the known one: it is refused unless
+// the user checks nothing, and even then no password goes there.
+func (h *hostKeys) changed(e *knownhosts.KeyError) error {
+	name, offending := keyTypeName(e.Got), e.Want[0]
+	for _, line := range []string{
+		rule,
+		"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+		rule,
+		"IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!",
+		"Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
+		"It is also possible that a host key has just been changed.",
+		fmt.Sprintf("The fingerprint for the %s key sent by the remote host is", name),
+		h.fingerprint(e.Got) + ".",
+		"Please contact your system administrator.",
+		fmt.Sprintf("Add correct host key in %s to get rid of this message.", offending.File),
+		fmt.Sprintf("Offending %s key in %s:%d", keyTypeName(offending.Key), offending.File, offending.Line),
+		"  remove with:",
+		fmt.Sprintf("  ssh-keygen -f %q -R %q", offending.File, h.keyName()),
+	} {
+		h.log.errorf("%s", line)
+	}
+	if h.o.StrictHostKeyChecking != clientconfig.No {
+		h.log.errorf("Host key for %s has changed and you have requested strict checking.", h.keyName())
+		return errHostKey
+	}
+	h.untrusted = true
+	h.o.ForwardAgent = clientconfig.No
+	h.o.LocalForward, h.o.RemoteForward, h.o.DynamicForward = nil, nil, nil
+	h.log.errorf("Password authentication is disabled to avoid man-in-the-middle attacks.")
+	h.log.errorf("Keyboard-interactive authentication is disabled to avoid man-in-the-middle attacks.")
+	h.log.errorf("Agent and port forwarding are disabled to avoid man-in-the-middle attacks.")
+	return nil
+}
+
+func (h *hostKeys) warnRevoked(e *knownhosts.KeyError) {
+	for _, line := range []string{
+		rule,
+		"@       WARNING: REVOKED HOST KEY DETECTED!               @",
+		rule,
+		fmt.Sprintf("The %s host key for %s is marked as revoked.", keyTypeName(e.Got), h.keyName()),
+		"This could mean that a stolen key is being used to impersonate this host.",
+		fmt.Sprintf("Offending line is %s:%d", e.Revoked.File, e.Revoked.Line),
+	} {
+		h.log.errorf("%s", line)
+	}
+}
+
+// revoked holds key against RevokedHostKeys, a file of public keys. A file
+// that cannot be read revokes everything.
+func (h *hostKeys) revoked(key keys.PublicKey) error {
+	if h.o.RevokedHostKeys == "" || h.o.RevokedHostKeys == clientconfig.None {
+		return nil
+	}
+	data, err := os.ReadFile(h.o.RevokedHostKeys)
+	if err != nil {
+		h.log.errorf("Error checking host key in revoked keys file %s: %s", h.o.RevokedHostKeys, reason(err))
+		return errHostKey
+	}
+	for line := range bytes.Lines(data) {
+		if text := bytes.TrimSpace(line); len(text) == 0 || text[0] == '#' {
+			continue
+		}
+		revoked, _, err := keys.ParsePublicKeyLine(bytes.TrimSpace(line))
+		if err != nil {
+			h.log.errorf("Error checking host key in revoked keys file %s: %v", h.o.RevokedHostKeys, err)
+			return errHostKey
+		}
+		if keys.Equal(revoked, key) {
+			h.log.errorf("Host key %s %s revoked by file %s", keyTypeName(key), keys.FingerprintSHA256(key), h.o.RevokedHostKeys)
+			return errHostKey
+		}
+	}
+	return nil
+}
+
+// loopback says that the server is this machine, as far as is known.
+func (c *connection) loopback() bool {
+	tcp, ok := c.remote.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	addr, ok := netip.AddrFromSlice(tcp.IP)
+	return ok && addr.Unmap().IsLoopback()
+}
+
+// keyTypeName is the short name of a key's type, such as ED25519.
+func keyTypeName(key keys.PublicKey) string {
+	t := key.Type()
+	switch {
+	case strings.HasPrefix(t, "ecdsa-"):
+		return "ECDSA"
+	default:
+		return strings.ToUpper(strings.TrimPrefix(t, "ssh-"))
+	}
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
+	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/agent"
+)
+
+// identities are the keys to log in with: the agent's that the configuration
+// names, the agent's others, and those that are only in files.
+type identities struct {
+	*connection
+	agent *agent.Client
+}
+
+func (ids *identities) close() {
+	if ids.agent != nil {
+		ids.agent.Close()
+	}
+}
+
+// signers implements auth.PublicKeysFunc.
+func (ids *identities) signers(ctx context.Context) ([]keys.Signer, error) {
+	ids.log.debugf("Next authentication method: publickey")
+	fromAgent := ids.fromAgent(ctx)
+	var named, files []keys.Signer
+	for _, path := range ids.o.KeyFiles() {
+		id := ids.load(path)
+		if id == nil {
+			continue
+		}
+		i := slices.IndexFunc(fromAgent, func(a *identity) bool { return keys.Equal(a.public, id.public) })
+		switch {
+		case i >= 0:
+			fromAgent[i].path, fromAgent[i].origin = path, id.origin+" agent"
+			named = append(named, fromAgent[i])
+			fromAgent = slices.Delete(fromAgent, i, i+1)
+		case id.open != nil:
+			files = append(files, id)
+		}
+	}
+	if !ids.o.IdentitiesOnly {
+		for _, id := range fromAgent {
+			named = append(named, id)
+		}
+	}
+	all := append(named, files...)
+	for _, s := range all {
+		ids.log.debugf("Will attempt key: %s", s.(*identity))
+	}
+	return all, nil
+}
+
+func (ids *identities) fromAgent(ctx context.Context) []*identity {
+	socket := agentSocket(ids.o.IdentityAgent)
+	if socket == "" {
+		return nil
+	}
+	var err error
+	if ids.agent, err = agent.Dial(ctx, socket); err != nil {
+		ids.log.debugf("get_agent_identities: %v", err)
+		return nil
+	}
+	held, err := ids.agent.List(ctx)
+	if err != nil {
+		ids.log.debugf("get_agent_identities: %v", err)
+		return nil
+	}
+	out := make([]*identity, len(held))
+	for i, k := range held {
+		out[i] = &identity{ids: ids, path: k.Comment, origin: " agent", public: k.PublicKey(), signer: k}
+	}
+	return out
+}
+
+// agentSocket is the socket that IdentityAgent or ForwardAgent names.
+func agentSocket(value string) string {
+	switch {
+	case value == clientconfig.None:
+		return ""
+	case value == "", value == clientconfig.Yes, value == "SSH_AUTH_SOCK":
+		return os.Getenv("SSH_AUTH_SOCK")
+	case strings.HasPrefix(value, "$"):
+		return os.Getenv(value[1:])
+	}
+	return value
+}
+
+// An identity is a key to log in with. It is a keys.Signer that opens its file
+// only when the server has said that the key would do.
+type identity struct {
+	ids    *identities
+	path   string
+	origin string // " explicit", " agent" or both
+	public keys.PublicKey
+	signer keys.Signer // nil until opened
+	open   func(ctx context.Context) (keys.Signer, error)
+}
+
+func (id *identity) String() string {
+	return fmt.Sprintf("%s %s %s%s", id.path, keyTypeName(id.public), keys.FingerprintSHA256(id.public), id.origin)
+}
+
+func (id *identity) PublicKey() keys.PublicKey { return id.public }
+
+// Algorithms is asked for when the key's turn has come.
+func (id *identity) Algorithms() []string {
+	names := slices.DeleteFunc(slices.Clone(id.public.Algorithms()), func(name string) bool {
+		return !slices.Contains(id.ids.algorithms.publicKeys, name)
+	})
+	if len(names) == 0 {
+		id.ids.log.debugf("Skipping %s key %s - corresponding algorithm not in PubkeyAcceptedAlgorithms", id.public.Type(), id.path)
+	} else {
+		id.ids.log.debugf("Offering public key: %s", id)
+	}
+	return names
+}
+
+// Sign is called when the server would take the key.
+func (id *identity) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	id.ids.log.debugf("Server accepts key: %s", id)
+	if id.signer == nil {
+		var err error
+		if id.signer, err = id.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return id.signer.Sign(ctx, algorithm, data)
+}
+
+// maxKeyFile bounds what is read of a key file, in bytes.
+const maxKeyFile = 1 << 20
+
+// load returns the key of a file, which may be encrypted, or be only the
+// public half of one that an agent holds; nil where there is none.
+func (ids *identities) load(path string) *identity {
+	origin := ""
+	if ids.o.IdentityFileGiven {
+		origin = " explicit"
+	}
+	id := &identity{ids: ids, path: path, origin: origin}
+	defer func() {
+		if id.public == nil {
+			ids.log.debugf("identity file %s type -1", path)
+		} else {
+			ids.log.debugf("identity file %s type %s", path, id.public.Type())
+		}
+	}()
+	data, err := readKey(path)
+	if err == nil {
+		if key, _, err := keys.ParsePublicKeyLine(firstLine(data)); err == nil {
+			id.public = key
+			return id
+		}
+		err = ids.protected(path)
+	}
+	if err != nil {
+		return id.orPublic(path)
+	}
+	key, err := keys.ParsePrivateKey(data, nil)
+	if locked, ok := errors.AsType[*keys.PassphraseNeededError](err); ok {
+		id.open = func(ctx context.Context) (keys.Signer, error) { return ids.unlock(ctx, path, data) }
+		if id.public = locked.PublicKey; id.public == nil {
+			return id.orPublic(path)
+		}
+		return id
+	}
+	if err != nil {
+		ids.log.errorf("Load key \"%s\": %v", path, err)
+		return id.orPublic(path)
+	}
+	id.public, id.signer = key.PublicKey(), key
+	id.open = func(context.Context) (keys.Signer, error) { return key, nil }
+	return id
+}
+
+// orPublic falls back on the public key beside a file.
+func (id *identity) orPublic(path string) *identity {
+	data, err := readKey(path + ".pub")
+	if err != nil {
+		return nil
+	}
+	if id.public, _, err = keys.ParsePublicKeyLine(firstLine(data)); err != nil {
+		id.public = nil
+		return nil
+	}
+	return id
+}
+
+func readKey(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxKeyFile))
+}
+
+func firstLine(data []byte) []byte {
+	line, _, _ := strings.Cut(string(data), "\n")
+	return []byte(strings.TrimRight(line, "\r"))
+}
+
+// protected refuses a private key that others than its owner can read.
+func (ids *identities) protected(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !ours(info) || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	for _, line := range []string{
+		rule,
+		"@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @",
+		rule,
+		fmt.Sprintf("Permissions %#o for '%s' are too open.", info.Mode().Perm(), path),
+		"It is required that your private key files are NOT accessible by others.",
+		"This private key will be ignored.",
+		fmt.Sprintf("Load key \"%s\": bad permissions", path),
+	} {
+		ids.log.errorf("%s", line)
+	}
+	return os.ErrPermission
+}
+
+// unlock asks for the passphrase of a key file until it is right, the user
+// types nothing, or the prompts are used up.
+func (ids *identities) unlock(ctx context.Context, path string, data []byte) (keys.Signer, error) {
+	if ids.o.BatchMode {
+		return nil, errors.New("no passphrase in batch mode")
+	}
+	for range ids.o.NumberOfPasswordPrompts {
+		passphrase, err := ids.prompt.Ask(ctx, fmt.Sprintf("Enter passphrase for key '%s': ", path), false)
+		if err != nil {
+			return nil, err
+		}
+		if passphrase == "" {
+			ids.log.debug2f("no passphrase given, try next key")
+			break
+		}
+		key, err := keys.ParsePrivateKey(data, []byte(passphrase))
+		if !errors.Is(err, keys.ErrWrongPassphrase) {
+			return key, err
+		}
+		ids.log.debug2f("bad passphrase given, try again...")
+	}
+	return nil, keys.ErrWrongPassphrase
+}
