@@ -91,8 +91,11 @@ func (c *ServerConn) serve(ctx context.Context) error {
 	err := c.mux.Run()
 	keep.stop()
 	cancel()
-	c.forward.Close()
 	c.conn.Close()
+	// What the client sent before it left still goes where it was to go.
+	abort := context.AfterFunc(ctx, func() { c.forward.Close() })
+	c.forward.Wait()
+	abort()
 	c.handlers.Wait()
 	return err
 }

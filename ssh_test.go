@@ -280,3 +280,27 @@ func TestShutdownContext(t *testing.T) {
 	require.ErrorIs(t, s.Shutdown(ctx), context.DeadlineExceeded)
 	require.Error(t, c.Wait())
 }
+
+// What a client has sent through a tunnel arrives although the client leaves.
+func TestTunnelDeliversWhatWasSent(t *testing.T) {
+	checkGoroutines(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	c := dial(t, serve(t, &ssh.Server{Auth: anonymous(), Forward: channel.ForwardConfig{
+		PermitDial: func(context.Context, channel.TCPIPChannel) bool { return true },
+	}}))
+	conn, err := c.Dial(t.Context(), "tcp", l.Addr().String())
+	require.NoError(t, err)
+	far, err := l.Accept()
+	require.NoError(t, err)
+	defer far.Close()
+	const size = 1 << 20
+	_, err = conn.Write(make([]byte, size))
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.NoError(t, c.Close())
+	n, err := io.Copy(io.Discard, far)
+	require.NoError(t, err)
+	require.EqualValues(t, size, n)
+}

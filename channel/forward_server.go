@@ -144,6 +144,14 @@ func (f *ForwardServer) Close() error {
 	return nil
 }
 
+// Wait returns when the Mux has ended and what it had received is delivered, or
+// has not been taken for ten seconds.
+func (f *ForwardServer) Wait() {
+	<-f.m.Done()
+	f.shut()
+	f.wg.Wait()
+}
+
 func (f *ForwardServer) shut() {
 	f.mu.Lock()
 	f.closed = true
