@@ -245,6 +245,8 @@ func (c *Conn) Fail(cause error) {
 	// The flusher closes rwc, but it may be stuck in a write.
 	linger := lingerTimeout
 	switch {
+	case halfClosed(cause):
+		linger = shortLinger
 	case gone(cause):
 		linger = 0
 	case givenUp(cause), c.state.KeyExchanges == 0 && errors.Is(cause, os.ErrDeadlineExceeded):

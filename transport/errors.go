@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -134,6 +135,13 @@ func gone(cause error) bool {
 	}
 	_, lost := errors.AsType[*ConnectionError](cause)
 	return lost
+}
+
+// halfClosed reports whether cause is that the peer will send no more. It may
+// still read: what asks for our identification and no more does so.
+func halfClosed(cause error) bool {
+	lost, ok := errors.AsType[*ConnectionError](cause)
+	return ok && lost.Op == "read" && errors.Is(lost.Err, io.ErrUnexpectedEOF)
 }
 
 // A givenUpError says that the context of Client or Server ended first, and

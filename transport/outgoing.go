@@ -412,7 +412,7 @@ func (c *Conn) finish() {
 	defer putBuffer(batch)
 	defer linger.Stop()
 	defer c.closeNow()
-	if gone(cause) {
+	if gone(cause) && !halfClosed(cause) {
 		return
 	}
 	if len(batch) > 0 {
