@@ -27,7 +27,7 @@ type ClientConfig struct {
 	// number of connections.
 	Methods []Method
 	// Banner is given each banner of the server, as it came: escape before
-	// printing. nil drops them. A server that sends more than 32 or 64 KiB is
+	// printing. nil drops them. A server that sends more than 32 or 128 KiB is
 	// disconnected.
 	Banner func(message string)
 	// ChangePassword returns a new password when the server requires one. nil

@@ -23,6 +23,6 @@ const (
 
 	// Both.
 	maxBanners     = 32
-	maxBannerBytes = 64 << 10 // of all banners together
+	maxBannerBytes = 128 << 10 // of all banners together
 	maxQuestions   = 100      // in one INFO_REQUEST
 )

@@ -59,7 +59,7 @@ type ServerConfig struct {
 	Verified func(ctx context.Context, id *Identity) (next []string, err error)
 
 	// Banner is sent before the answer to the first request, if not empty: at
-	// most 64 KiB.
+	// most 128 KiB.
 	Banner string
 
 	// MaxAuthTries is the number of refused requests after which the client is
@@ -117,7 +117,7 @@ type Attempt struct {
 }
 
 // SendBanner sends a text for the client to show. All banners of a connection
-// together may be 32 in number and 64 KiB in size.
+// together may be 32 in number and 128 KiB in size.
 func (a *Attempt) SendBanner(message string) error {
 	if a.server == nil {
 		return errors.New("auth: the attempt is over")
