@@ -113,8 +113,3 @@ func (c *connection) goToBackground() error {
 	_, err = ready.Write([]byte{1})
 	return err
 }
-
-func (p *program) control(*clientconfig.Options) int {
-	p.log.errorf("Control socket connect: No such file or directory")
-	return failure
-}

@@ -12,7 +12,7 @@
 //	login.go        methods and their prompts; identity.go, the keys
 //	session.go      the remote program; tty.go, its terminal and the escapes
 //	forward.go      -L, -R, -D, -W; socks.go, the proxy protocol of -D
-//	background.go   -f
+//	background.go   -f; control.go, -M and -O
 package main
 
 import (
@@ -101,7 +101,7 @@ func run(args []string) int {
 		return failure
 	}
 	if flags.Control != "" {
-		return p.control(o)
+		return p.control(ctx, o)
 	}
 	if o.ForkAfterAuthentication && !second {
 		return background(ctx, args)

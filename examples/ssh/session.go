@@ -25,9 +25,16 @@ const (
 
 // serve does what the options say over a connection that is logged in.
 func (c *connection) serve(ctx context.Context) (status int, err error) {
+	ctx, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
 	if err := c.fwd.start(ctx); err != nil {
 		return failure, err
 	}
+	stop, err := c.listenControl(quit)
+	if err != nil {
+		return failure, err
+	}
+	defer stop()
 	if err := c.localCommand(ctx); err != nil {
 		return failure, err
 	}
