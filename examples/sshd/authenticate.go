@@ -32,12 +32,13 @@ func (c *connection) identify(a *auth.Attempt) {
 	if c.known {
 		return
 	}
-	c.known, c.name = true, a.User
+	c.known = true
+	c.name, _, _ = strings.Cut(a.User, ":") // a "style" may follow, which nothing here has a use for
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	u, err := account.Lookup(ctx, a.User)
+	u, err := account.Lookup(ctx, c.name)
 	if err != nil && !errors.Is(err, account.ErrUnknown) {
-		c.log.errorf("user %s: %v", a.User, err)
+		c.log.errorf("user %s: %v", c.name, err)
 	}
 	c.invalid = err != nil
 	before := c.opts
@@ -52,11 +53,11 @@ func (c *connection) identify(a *auth.Attempt) {
 		_ = a.SendBanner(banner) // one that a Match block has for this user
 	}
 	if u == nil {
-		c.log.infof("Invalid user %s from %s", a.User, c.peer())
+		c.log.infof("Invalid user %s from %s", c.name, c.peer())
 		return
 	}
 	if err := c.mayLogIn(u); err != nil {
-		c.log.infof("User %s from %s not allowed: %v", a.User, address(c.remote), err)
+		c.log.infof("User %s from %s %v", c.name, address(c.remote), err)
 		return
 	}
 	c.account = u
@@ -184,7 +185,7 @@ func (c *connection) logAttempt(a *auth.Attempt, err error) {
 		if errors.Is(err, errRootRefused) {
 			c.log.infof("ROOT LOGIN REFUSED FROM %s", c.peer())
 		}
-		c.log.debugf("%s of %s: %v", a.Method, a.User, err)
+		c.log.debugf("%s of %s: %v", a.Method, c.name, err)
 		if c.account == nil || a.Method == auth.MethodPassword || a.Method == auth.MethodKeyboardInteractive ||
 			c.tries >= c.opts.MaxAuthTries/2 {
 			at = info

@@ -9,7 +9,9 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
 )
 
-const maxGreeting = 64 << 10 // bytes of a banner or message of the day
+// maxGreeting bounds a banner or message of the day, in bytes. The library
+// sends no longer banner.
+const maxGreeting = 128 << 10
 
 // readBanner returns the text of Banner.
 func readBanner(o *serverconfig.Options) (string, error) {

@@ -137,14 +137,15 @@ func (u *User) GroupNames() ([]string, error) {
 
 // CanLogin returns an error if the account may not be used: its shell is not
 // an executable file, or root has asked for no logins by /etc/nologin, whose
-// text the error then is.
+// text the error then is. The others are in OpenSSH's words without the user's
+// name.
 func (u *User) CanLogin() error {
 	info, err := os.Stat(u.Shell)
 	if err != nil {
-		return fmt.Errorf("user %s not allowed because shell %s does not exist", u.Name, u.Shell)
+		return fmt.Errorf("not allowed because shell %s does not exist", u.Shell)
 	}
 	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return fmt.Errorf("user %s not allowed because shell %s is not executable", u.Name, u.Shell)
+		return fmt.Errorf("not allowed because shell %s is not executable", u.Shell)
 	}
 	if u.UID != 0 {
 		if text, err := os.ReadFile(noLogin); err == nil {

@@ -21,10 +21,6 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/terminal"
 )
 
-// DefaultQuiet is how long after a command's end its output must be silent
-// for the session to end, while other processes still hold it open.
-const DefaultQuiet = 10 * time.Second
-
 // Config is what to run and how.
 type Config struct {
 	User    *account.User
@@ -41,8 +37,8 @@ type Config struct {
 
 	// Quiet is how long output goes on being read after the command has ended
 	// when a process that it left behind holds it open: until nothing came for
-	// so long. What was written before the end is always read. 0: DefaultQuiet.
-	// OpenSSH waits without limit there.
+	// so long. What was written before the end is always read. 0: without
+	// limit, as OpenSSH does it, so that nothing is lost.
 	Quiet time.Duration
 }
 
@@ -83,9 +79,6 @@ type Process struct {
 
 // Start runs the command.
 func Start(cfg Config) (*Process, error) {
-	if cfg.Quiet == 0 {
-		cfg.Quiet = DefaultQuiet
-	}
 	p := &Process{cfg: cfg, exited: make(chan struct{})}
 	p.cmd = command(&cfg)
 	var childEnds []*os.File
@@ -266,7 +259,7 @@ func (p *Process) wait() {
 }
 
 // copyOut copies the command's output until its end, or, once the command has
-// ended, until nothing has come for as long as Quiet.
+// ended, until nothing has come for as long as Quiet, if that is set.
 func (p *Process) copyOut(w io.Writer, r *os.File) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -274,7 +267,11 @@ func (p *Process) copyOut(w io.Writer, r *os.File) {
 		select {
 		case <-p.exited:
 			last = true
-			if err := r.SetReadDeadline(time.Now().Add(p.cfg.Quiet)); err != nil {
+			var deadline time.Time
+			if p.cfg.Quiet > 0 {
+				deadline = time.Now().Add(p.cfg.Quiet)
+			}
+			if err := r.SetReadDeadline(deadline); err != nil {
 				return
 			}
 		default:

@@ -5,6 +5,7 @@
 package serverconfig
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os/user"
@@ -215,7 +216,8 @@ func UserPath(path string, u *User) (string, error) {
 }
 
 // AllowsUser says whether AllowUsers and its three siblings let the user in
-// from addr and host (which may be empty); the error says which one did not.
+// from addr and host (which may be empty); the error says which one did not,
+// in OpenSSH's words without the user's name.
 // groups is asked only if a group keyword is there.
 func (o *Options) AllowsUser(name, host string, addr netip.Addr, groups func() ([]string, error)) error {
 	matches := func(patterns []string) bool {
@@ -227,10 +229,10 @@ func (o *Options) AllowsUser(name, host string, addr netip.Addr, groups func() (
 		return false
 	}
 	if matches(o.DenyUsers) {
-		return fmt.Errorf("user %s not allowed because listed in DenyUsers", config.Printable(name))
+		return errors.New("not allowed because listed in DenyUsers")
 	}
 	if len(o.AllowUsers) > 0 && !matches(o.AllowUsers) {
-		return fmt.Errorf("user %s not allowed because not listed in AllowUsers", config.Printable(name))
+		return errors.New("not allowed because not listed in AllowUsers")
 	}
 	if len(o.DenyGroups)+len(o.AllowGroups) == 0 {
 		return nil
@@ -248,10 +250,10 @@ func (o *Options) AllowsUser(name, host string, addr netip.Addr, groups func() (
 		return false
 	}
 	if inGroup(o.DenyGroups) {
-		return fmt.Errorf("user %s not allowed because a group is listed in DenyGroups", config.Printable(name))
+		return errors.New("not allowed because a group is listed in DenyGroups")
 	}
 	if len(o.AllowGroups) > 0 && !inGroup(o.AllowGroups) {
-		return fmt.Errorf("user %s not allowed because none of user's groups are listed in AllowGroups", config.Printable(name))
+		return errors.New("not allowed because none of user's groups are listed in AllowGroups")
 	}
 	return nil
 }
