@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 
 	"github.com/creack/pty"
 
@@ -17,8 +18,7 @@ import (
 // prompt is what the far side's shell asks for a line with.
 const prompt = "far$ "
 
-// A typist types into a shell in a terminal at the far side, one line each time
-// that the shell asks for one.
+// A typist types into a shell in a terminal at the far side, and reads there.
 type typist struct {
 	cmd    *ssh.Cmd
 	stdin  io.Writer
@@ -42,45 +42,50 @@ func (s *story) openShell(ctx context.Context, size channel.WindowSize) (*typist
 	if err := t.cmd.Start(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.waitForPrompt(); err != nil {
+	if err := t.waitFor(prompt); err != nil {
 		t.cmd.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
-// typeLine types a line and waits until the shell has dealt with it.
+// typeLine types a line.
 func (t *typist) typeLine(line string) error {
 	t.typed = t.screen.Len()
-	if _, err := io.WriteString(t.stdin, line+"\n"); err != nil {
-		return err
-	}
-	return t.waitForPrompt()
+	_, err := io.WriteString(t.stdin, line+"\n")
+	return err
 }
 
-func (t *typist) waitForPrompt() error {
+// waitFor waits until the terminal has shown a text since the last line was
+// typed.
+func (t *typist) waitFor(text string) error {
 	buf := make([]byte, 4096)
-	for {
+	for !bytes.Contains(t.screen.Bytes()[t.typed:], []byte(text)) {
 		n, err := t.stdout.Read(buf)
 		t.screen.Write(buf[:n])
-		if bytes.Contains(t.screen.Bytes()[t.typed:], []byte(prompt)) {
-			return nil
-		}
 		if err != nil {
-			return fmt.Errorf("waiting for the shell's prompt: %w; it has shown %q", err, &t.screen)
+			return fmt.Errorf("waiting for %q in the shell: %w; it has shown %q", text, err, &t.screen)
 		}
 	}
+	return nil
 }
 
-// text is what the terminal has shown, without the sequences that some shells
-// steer even a dumb one with.
-func (t *typist) text() string { return steering.ReplaceAllString(t.screen.String(), "") }
+// text is what a screen would show of it: some shells steer even a dumb
+// terminal, or write a line again over itself.
+func (t *typist) text() string {
+	var shown strings.Builder
+	for line := range strings.Lines(steering.ReplaceAllString(t.screen.String(), "")) {
+		line = strings.TrimRight(line, "\r\n")
+		shown.WriteString(line[strings.LastIndexByte(line, '\r')+1:] + "\n")
+	}
+	return shown.String()
+}
 
 var steering = regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]`)
 
 // exit leaves the shell with a status, which must then be the session's.
 func (t *typist) exit(ctx context.Context, status int) error {
-	if _, err := fmt.Fprintf(t.stdin, "exit %d\n", status); err != nil {
+	if err := t.typeLine(fmt.Sprint("exit ", status)); err != nil {
 		return err
 	}
 	if _, err := t.screen.ReadFrom(t.stdout); err != nil {

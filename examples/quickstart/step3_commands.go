@@ -107,15 +107,12 @@ func (s *story) showShell(ctx context.Context) error {
 		return err
 	}
 	defer sh.cmd.Close()
-	for _, line := range []string{"tty", "stty size"} {
-		if err := sh.typeLine(line); err != nil {
-			return err
-		}
-	}
-	if err := sh.cmd.Resize(ctx, channel.WindowSize{Columns: 132, Rows: 50}); err != nil {
+	err = sh.typeLine("tty; stty size; until stty size | grep '50 132'; do sleep 0.1; done")
+	if err := errors.Join(err, sh.waitFor("24 80")); err != nil {
 		return err
 	}
-	if err := sh.typeLine("until stty size | grep '50 132'; do sleep 0.1; done"); err != nil {
+	err = sh.cmd.Resize(ctx, channel.WindowSize{Columns: 132, Rows: 50})
+	if err := errors.Join(err, sh.waitFor(prompt)); err != nil {
 		return err
 	}
 	if err := sh.exit(ctx, 7); err != nil {
