@@ -258,9 +258,6 @@ func (c *connection) jump(ctx context.Context, depth int) (io.ReadWriteCloser, e
 	if err != nil {
 		return nil, err
 	}
-	if o.HostName == c.o.HostName && o.Port == c.o.Port && o.User == c.o.User {
-		return nil, fmt.Errorf("jump loop via %s", config.Printable(last))
-	}
 	c.log.debugf("Setting up ProxyJump via %s", last)
 	via, err := c.connect(ctx, o, depth+1)
 	if err != nil {

@@ -145,7 +145,7 @@ func (s *session) wait(ctx context.Context, tty bool) (int, error) {
 			s.log.infof("Connection to %s closed.", s.o.HostName)
 		}
 		if s.ctx.Err() != nil {
-			return failure, nil // the user left by ~.
+			return failure, nil // by ~. or for want of a reader
 		}
 	}
 	if err != nil {
@@ -271,9 +271,11 @@ func (s *session) copyIn(in io.Reader) {
 // in bytes, after it was told so.
 const maxUnheeded = 8 << 20
 
+var errUnheeded = errors.New("nobody reads the program's output")
+
 // copyOut copies what the program says until it ends. Where nobody reads that
-// any more, as in "ssh host yes | head", the program is told; a server that
-// does not understand that loses its channel.
+// any more, as in "ssh host yes | head", the server is told so that the program
+// is; one that does not understand, such as Dropbear, is left.
 func (s *session) copyOut(w io.Writer, r io.Reader, stdout bool) {
 	buf := make([]byte, 64<<10)
 	broken, dropped := false, 0
@@ -283,7 +285,8 @@ func (s *session) copyOut(w io.Writer, r io.Reader, stdout bool) {
 		case n == 0:
 		case broken:
 			if dropped += n; dropped > maxUnheeded {
-				s.ch.Close()
+				s.quit(errUnheeded)
+				return
 			}
 		default:
 			if _, err := w.Write(buf[:n]); err != nil {
