@@ -49,6 +49,11 @@ func protocolStates() []protocolState {
 			protocolState{name: s + "identified", strict: strict, enter: func(*rawPeer) {}},
 			protocolState{name: s + "KEXINIT sent", strict: strict, enter: kexInit},
 			protocolState{name: s + "before NEWKEYS", strict: strict, enter: kexDone},
+		)
+		if !strict {
+			continue // it makes no difference later
+		}
+		states = append(states,
 			protocolState{name: s + "keyed", strict: strict, enter: keyed, keyed: true},
 			protocolState{name: s + "authenticated", strict: strict, enter: keyed, keyed: true, auth: true},
 			protocolState{name: s + "rekeying", strict: strict, keyed: true, auth: true, rekey: true,
