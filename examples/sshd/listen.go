@@ -44,24 +44,29 @@ func (s *settings) listen() int {
 	for _, l := range listeners {
 		go children.accept(l)
 	}
-	switch sig := <-signals; sig {
-	case syscall.SIGHUP:
-		s.log.infof("Received SIGHUP; restarting.")
-		closeAll()
-		err := restart(children.pids())
-		s.log.fatalf("RESTART FAILED: %v", err)
-		s.removePID()
-		return exitError
-	default:
+	for sig := range signals {
+		if sig == syscall.SIGHUP {
+			// A configuration that is not right must not end the service.
+			if _, err := load(s.flags); err != nil {
+				s.log.errorf("Received SIGHUP; not restarting: %v", err)
+				continue
+			}
+			s.log.infof("Received SIGHUP; restarting.")
+			closeAll()
+			s.log.fatalf("RESTART FAILED: %v", restart(children.pids()))
+			s.removePID()
+			return exitError
+		}
 		s.log.infof("Received signal %d; terminating.", sig)
 		closeAll()
 		s.removePID()
 		// The connections that there are go on, each in its own process.
-		if sig == syscall.SIGTERM {
-			return exitOK
+		if sig != syscall.SIGTERM {
+			return exitFatal
 		}
-		return exitFatal
+		break
 	}
+	return exitOK
 }
 
 // bind listens on all configured addresses that can be had.
