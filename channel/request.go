@@ -255,8 +255,20 @@ type replyQueue struct{ waiting []chan reply }
 // push adds an entry. The channel has capacity 1.
 func (q *replyQueue) push(r chan reply) { q.waiting = append(q.waiting, r) }
 
-// unpush takes back the entry added last: its request was not sent.
-func (q *replyQueue) unpush() { q.waiting = q.waiting[:len(q.waiting)-1] }
+// unpush takes back r, the entry added last: its request was not sent. It is
+// false where the peer has answered that already.
+func (q *replyQueue) unpush(r chan reply) bool {
+	n := len(q.waiting)
+	if n == 0 || q.waiting[n-1] != r {
+		return false
+	}
+	q.waiting[n-1] = nil
+	q.waiting = q.waiting[:n-1]
+	return true
+}
+
+// errAnswerUnasked is a reply to a request that was not sent.
+var errAnswerUnasked = protocolErrorf("a reply came before its request was sent")
 
 // pop removes the entry that a reply is for, nil if nobody expects one.
 func (q *replyQueue) pop() chan reply {
@@ -294,8 +306,11 @@ func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, 
 	err := c.sendRequest(ctx, msg)
 	if err != nil {
 		c.mu.Lock()
-		c.replies.unpush()
+		unsent := c.replies.unpush(answer)
 		c.mu.Unlock()
+		if !unsent {
+			c.m.pc.Fail(errAnswerUnasked)
+		}
 	}
 	<-c.requestTurn
 	if err != nil {
@@ -386,8 +401,11 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 	err = m.sendGlobal(ctx, msg)
 	if err != nil {
 		m.mu.Lock()
-		m.replies.unpush()
+		unsent := m.replies.unpush(got)
 		m.mu.Unlock()
+		if !unsent {
+			m.pc.Fail(errAnswerUnasked)
+		}
 	}
 	<-m.requestTurn
 	if err != nil {
