@@ -43,18 +43,18 @@ func Splice(a, b net.Conn) error {
 
 // watchChannel stops reading other once c, if it is a channel, is closed:
 // nothing could be done with what other says. What c received before still
-// goes to other.
-func watchChannel(c, other net.Conn) (stop func() bool) {
+// goes to other, for a time that is bounded once the SSH connection has ended.
+func watchChannel(c, other net.Conn) (stop func()) {
 	s, ok := c.(*StreamConn)
 	if !ok {
-		return func() bool { return false }
+		return func() {}
 	}
-	return context.AfterFunc(s.ch.ctx, func() {
-		stopReading(other, time.Unix(1, 0))
-		if isClosed(s.ch.m.dead) {
-			_ = other.SetWriteDeadline(time.Now().Add(spliceDrain))
-		}
-	})
+	closed := context.AfterFunc(s.ch.ctx, func() { stopReading(other, time.Unix(1, 0)) })
+	ended := context.AfterFunc(s.ch.m.ctx, func() { _ = other.SetWriteDeadline(time.Now().Add(spliceDrain)) })
+	return func() {
+		closed()
+		ended()
+	}
 }
 
 // stopReading makes reads of c fail from t on, and closes c if it has no

@@ -235,3 +235,21 @@ func TestSpliceTwoChannels(t *testing.T) {
 		require.NoError(t, <-spliced)
 	})
 }
+
+// A conn that takes nothing is left after the connection's end too where the
+// peer had closed the channel long before.
+func TestSpliceConnectionEndsAfterChannel(t *testing.T) {
+	forBacklogs(t, func(t *testing.T, backlog int) {
+		client, server := muxPair(t, backlog, Config{}, Config{})
+		near, far := newHalfPipes()
+		defer far.Close()
+		c, spliced := splicedConn(t, client, server, near)
+		require.NoError(t, writePattern(c, 1, 100_000, 10_000))
+		require.NoError(t, c.Close())
+		time.Sleep(time.Hour)
+		start := time.Now()
+		server.pc.Fail(errLinkOver)
+		require.Error(t, <-spliced)
+		require.Equal(t, spliceDrain, time.Since(start))
+	})
+}
