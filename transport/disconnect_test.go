@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -35,6 +36,33 @@ func TestDisconnectIsReadThroughTraffic(t *testing.T) {
 		require.ErrorAs(t, err, &de)
 		require.Equal(t, "enough", de.Message)
 	}
+}
+
+// TestLastWordsAreOutAlready: where the flusher wrote our reason before it saw
+// the end, closing is as gentle as where it is still to be written.
+func TestLastWordsAreOutAlready(t *testing.T) {
+	a, b := tcpPair(t)
+	defer b.Close()
+	s, err := serverConfig(Config{}).settings()
+	require.NoError(t, err)
+	c := newConn(a, s, kex.Server)
+	_, err = b.Write(make([]byte, 64<<10)) // never read
+	require.NoError(t, err)
+	_, err = a.Write([]byte("last words"))
+	require.NoError(t, err)
+	c.err = &DisconnectError{}
+	c.linger = time.AfterFunc(lingerTimeout, c.closeNow)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.finish()
+	}()
+	time.Sleep(20 * time.Millisecond)
+	said, err := io.ReadAll(b)
+	require.NoError(t, err)
+	require.Equal(t, "last words", string(said))
+	b.Close()
+	<-done
 }
 
 // TestDisconnectAfterIdleness: the write deadline of long ago does not keep

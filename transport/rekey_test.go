@@ -181,6 +181,35 @@ func TestRekeyBeforeAuthentication(t *testing.T) {
 	require.EqualValues(t, 2, c.State().KeyExchanges)
 }
 
+// TestWritersGoOnAfterNewKeys: who crossed the limits of new keys before the
+// peer's NEWKEYS waits for those, and goes on where no exchange follows.
+func TestWritersGoOnAfterNewKeys(t *testing.T) {
+	c, p := keyed(t, kex.Client, Config{RekeyBytes: 1}, nil)
+	got := readAll(c.Conn)
+	p.sendKexInit()
+	p.expectKexInit()
+	p.startKex()
+	payload, err := p.recv()
+	require.NoError(t, err)
+	p.kexStep(payload)
+	p.expectNewKeys()
+	written := make(chan error, 2)
+	go func() {
+		for range 2 {
+			written <- c.WritePacket(nil, []byte{wire.MsgUserauthRequest}, nil)
+		}
+	}()
+	p.expect(wire.MsgUserauthRequest)
+	require.NoError(t, <-written)
+	require.Never(t, func() bool { return len(written) > 0 }, 20*time.Millisecond, 5*time.Millisecond)
+	p.sendNewKeys()
+	p.expect(wire.MsgUserauthRequest)
+	require.NoError(t, <-written)
+	p.nc.Close()
+	for range got {
+	}
+}
+
 func TestRekeyIsCanceled(t *testing.T) {
 	c, p, _ := loggedIn(t, kex.Server, Config{}, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -56,8 +56,8 @@ func protocolStates() []protocolState {
 		states = append(states,
 			protocolState{name: s + "keyed", strict: strict, enter: keyed, keyed: true},
 			protocolState{name: s + "authenticated", strict: strict, enter: keyed, keyed: true, auth: true},
-			protocolState{name: s + "rekeying", strict: strict, keyed: true, auth: true, rekey: true,
-				enter: keyed},
+			protocolState{name: s + "rekeying", strict: strict, enter: keyed, keyed: true, auth: true, rekey: true},
+			protocolState{name: s + "rekeying early", strict: strict, enter: keyed, keyed: true, rekey: true},
 		)
 	}
 	return states
@@ -92,6 +92,8 @@ func (s *protocolState) fate(role kex.Role, m byte) string {
 		return answered
 	case m == 5, m == 6, m >= 50 && m <= 79:
 		switch {
+		case !s.auth && s.rekey:
+			return fatal
 		case !s.auth:
 			return delivered
 		case role == kex.Server && m == wire.MsgUserauthRequest:
