@@ -60,7 +60,7 @@ func (f *forwards) start(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		f.c.log.debugf("%v", err)
-		if f.c.client.ConnState(); !refused(err) {
+		if !refused(err) {
 			return f.c.report(err)
 		}
 		what := fmt.Sprintf("remote port forwarding failed for listen %s", listenName(fwd))
@@ -138,6 +138,9 @@ func (f *forwards) listenTCP(ctx context.Context, fwd config.Forward) ([]net.Lis
 	}
 	if len(listeners) == 0 {
 		return nil, first
+	}
+	if first != nil {
+		f.c.log.verbosef("%v", first)
 	}
 	return listeners, nil
 }
@@ -340,7 +343,7 @@ func (f *forwards) stdio(ctx context.Context) (int, error) {
 	case <-ctx.Done():
 		return failure, context.Cause(ctx)
 	}
-	if err != nil && f.c.client.Done() != nil {
+	if err != nil {
 		select {
 		case <-f.c.client.Done():
 			return failure, f.c.report(f.c.client.Wait())
