@@ -26,6 +26,7 @@
 //	publickey.go    authorized_keys
 //	password.go     passwords, asked for in both ways
 //	permissions.go  what a login may do
+//	rights_*.go     reading files as the user
 //	forward.go      which ports may be forwarded
 //	session.go      shells, commands and subsystems
 //	greeting.go     what a user sees before the shell

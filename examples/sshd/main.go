@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/fairlead-go/ssh/examples/internal/cmdline"
 	"github.com/fairlead-go/ssh/transport"
 )
@@ -81,5 +79,5 @@ func logTo(name string) error {
 		return err
 	}
 	defer f.Close()
-	return unix.Dup3(int(f.Fd()), int(os.Stderr.Fd()), 0)
+	return dup2(int(f.Fd()), int(os.Stderr.Fd()))
 }

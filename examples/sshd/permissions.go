@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"fmt"
-	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/account"
@@ -93,35 +90,4 @@ func (c *connection) largeEnough(key keys.PublicKey) error {
 		return fmt.Errorf("RSA key of %d bits is shorter than RequiredRSASize", r.N.BitLen())
 	}
 	return nil
-}
-
-// asUser runs f, which reads files, with the rights that the user has to them.
-func asUser(u *account.User, f func() error) error {
-	if unix.Geteuid() != 0 || u.UID == 0 {
-		return f()
-	}
-	// These belong to the thread alone. One that could not be put back is
-	// not unlocked, and ends with its goroutine.
-	failed := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		gid, err := unix.SetfsgidRetGid(int(u.GID))
-		if err != nil {
-			failed <- err
-			return
-		}
-		uid, err := unix.SetfsuidRetUid(int(u.UID))
-		if err != nil {
-			failed <- err
-			return
-		}
-		err = f()
-		_, uidErr := unix.SetfsuidRetUid(uid)
-		_, gidErr := unix.SetfsgidRetGid(gid)
-		if uidErr == nil && gidErr == nil {
-			runtime.UnlockOSThread()
-		}
-		failed <- err
-	}()
-	return <-failed
 }

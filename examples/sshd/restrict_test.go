@@ -1,0 +1,209 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/pkg/sftp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh"
+	"github.com/fairlead-go/ssh/auth"
+	"github.com/fairlead-go/ssh/channel"
+)
+
+// greeter listens on a free port and says "hello" to whoever comes.
+func greeter(t *testing.T) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "hello")
+			conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func TestForwarding(t *testing.T) {
+	target := greeter(t)
+	_, port, err := net.SplitHostPort(target)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		options      []string
+		key          string
+		dial, listen bool
+	}{
+		"by default":           {dial: true, listen: true},
+		"forced command":       {key: `command="true"`, dial: true, listen: true},
+		"no-port-forwarding":   {key: "no-port-forwarding"},
+		"restrict":             {key: "restrict"},
+		"permitopen":           {key: `permitopen="127.0.0.1:` + port + `"`, dial: true, listen: true},
+		"permitopen elsewhere": {key: `permitopen="127.0.0.1:1"`, listen: true},
+		"permitlisten":         {key: `permitlisten="1"`, dial: true},
+		"AllowTcpForwarding":   {options: []string{"AllowTcpForwarding=no"}},
+		"local":                {options: []string{"AllowTcpForwarding=local"}, dial: true},
+		"remote":               {options: []string{"AllowTcpForwarding=remote"}, listen: true},
+		"DisableForwarding":    {options: []string{"DisableForwarding=yes"}},
+		"PermitOpen":           {options: []string{"PermitOpen=127.0.0.1:1"}, listen: true},
+		"PermitOpen here":      {options: []string{"PermitOpen=127.0.0.1:" + port}, dial: true, listen: true},
+		"PermitListen":         {options: []string{"PermitListen=none"}, dial: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.options...)
+			s.authorize(t, c.key)
+			client := s.start(t).dial(t)
+
+			conn, err := client.Dial(t.Context(), "tcp", target)
+			if c.dial {
+				require.NoError(t, err)
+				got, err := io.ReadAll(conn)
+				require.NoError(t, err)
+				require.Equal(t, "hello", string(got))
+			} else {
+				var refused *channel.OpenError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, channel.AdministrativelyProhibited, refused.Reason)
+			}
+
+			l, err := client.Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if !c.listen {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			out, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer out.Close()
+			in, err := l.Accept()
+			require.NoError(t, err)
+			in.Close()
+		})
+	}
+}
+
+func TestForcedCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []string
+		key     string
+		want    string
+	}{
+		"of the key":                  {key: `command="echo key: $SSH_ORIGINAL_COMMAND"`, want: "key: client\n"},
+		"of the configuration":        {options: []string{"ForceCommand=echo config: $SSH_ORIGINAL_COMMAND"}, want: "config: client\n"},
+		"of both":                     {options: []string{"ForceCommand=echo config"}, key: `command="echo key"`, want: "config\n"},
+		"empty":                       {key: `command=""`},
+		"none, and none is inherited": {want: "none\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.options...)
+			s.authorize(t, c.key)
+			command := "client"
+			if c.options == nil && c.key == "" {
+				command = `echo none$SSH_ORIGINAL_COMMAND`
+			}
+			out, err := s.start(t).dial(t).Command(command).Output(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, c.want, string(out))
+		})
+	}
+}
+
+func TestTerminalRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []string
+		key     string
+	}{
+		"no-pty":    {key: "no-pty"},
+		"restrict":  {key: "restrict"},
+		"PermitTTY": {options: []string{"PermitTTY=no"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.options...)
+			s.authorize(t, c.key)
+			cmd := s.start(t).dial(t).Command("true")
+			cmd.PTY = &channel.PTY{Term: "dumb"}
+			require.Error(t, cmd.Run(t.Context()))
+		})
+	}
+}
+
+// TestRefused: logins that may not be, and what the log says of them.
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []string
+		key     string
+		user    string
+		log     string
+	}{
+		"DenyUsers":  {options: []string{"DenyUsers=*"}, log: " from 127.0.0.1 not allowed because listed in DenyUsers"},
+		"AllowUsers": {options: []string{"AllowUsers=somebody"}, log: " not allowed because not listed in AllowUsers"},
+		"from":       {key: `from="192.0.2.0/24"`, log: "not from a permitted host"},
+		"expired":    {key: `expiry-time="19990101"`, log: "Authentication tried for "},
+		"unknown":    {user: "nobody-of-that-name", log: "Invalid user nobody-of-that-name from 127.0.0.1 port "},
+		"two methods": {
+			options: []string{"AuthenticationMethods=publickey,password"}, log: "Partial publickey for ",
+		},
+		"not the first": {
+			options: []string{"AuthenticationMethods=password,publickey"}, log: "Failed publickey for ",
+		},
+		"no public keys": {options: []string{"PubkeyAuthentication=no"}, log: ":14: no more authentication methods [preauth]"},
+		"PubkeyAcceptedAlgorithms": {
+			options: []string{"PubkeyAcceptedAlgorithms=rsa-sha2-512"}, log: "Failed publickey for ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, c.options...)
+			s.authorize(t, c.key)
+			r := s.start(t)
+			cfg := r.clientConfig()
+			if c.user != "" {
+				cfg.User = c.user
+			}
+			_, err := ssh.Dial(t.Context(), "tcp", r.addr, cfg)
+			var refused *auth.Error
+			require.ErrorAs(t, err, &refused)
+			r.log.wait(t, c.log)
+			require.NotContains(t, r.log.String(), "Accepted ")
+		})
+	}
+}
+
+// TestFullDisk: an upload that does not fit fails, and only that.
+func TestFullDisk(t *testing.T) {
+	s := newSite(t)
+	c := s.start(t).dial(t)
+	cmd := c.Subsystem("sftp")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start(t.Context()))
+	client, err := sftp.NewClientPipe(out, in)
+	require.NoError(t, err)
+	full, err := client.OpenFile("/dev/full", os.O_WRONLY)
+	require.NoError(t, err)
+	_, err = full.Write(make([]byte, 1<<20))
+	var status *sftp.StatusError
+	require.ErrorAs(t, err, &status)
+	require.Contains(t, err.Error(), "no space left on device")
+	full.Close()
+
+	other, err := client.Create(s.path("other"))
+	require.NoError(t, err)
+	_, err = other.Write([]byte("fits"))
+	require.NoError(t, err)
+	require.NoError(t, other.Close())
+	require.NoError(t, client.Close())
+	require.NoError(t, c.Command("true").Run(t.Context()))
+}
