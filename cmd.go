@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 
 	"github.com/fairlead-go/ssh/channel"
@@ -210,17 +211,32 @@ func (c *Cmd) copyStreams() {
 }
 
 func (c *Cmd) copyStdin() {
-	_, err := io.Copy(c.session.Channel, c.Stdin)
-	// The command need not read all of its input; only the reader's own
-	// failure counts.
+	w := &stdinWriter{w: c.session.Channel}
+	_, err := io.Copy(w, c.Stdin)
+	// The command need not read all of its input: that its end closed the
+	// channel is no failure. Done may be a moment behind it.
 	select {
 	case <-c.session.Done():
 	default:
-		if err != nil && c.client.mux.Err() == nil {
+		if err != nil && !errors.Is(w.err, net.ErrClosed) && c.client.mux.Err() == nil {
 			c.noteCopyError(err)
 		}
 	}
 	c.session.CloseWrite()
+}
+
+// A stdinWriter tells the failures of what it writes to from the reader's.
+type stdinWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (s *stdinWriter) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	if err != nil {
+		s.err = err
+	}
+	return n, err
 }
 
 // copyOutput copies until EOF. Where the writer fails, what the command still
