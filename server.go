@@ -93,7 +93,7 @@ type Server struct {
 	conns     map[*serving]struct{}
 	startups  int
 	closing   bool          // Shutdown or Close was called
-	idle      chan struct{} // cap 1: a connection or a session has ended
+	idle      chan struct{} // closed when a connection or a session ends; nil while nobody waits
 }
 
 const (
@@ -108,6 +108,10 @@ var ErrServerClosed = errors.New("ssh: server closed")
 type serving struct {
 	end  func(error) // ends it
 	conn *ServerConn // Server.mu: nil before login
+}
+
+func (v *serving) endServing() {
+	v.end(&transport.DisconnectError{Reason: disconnectByApplication, Message: "server is shutting down"})
 }
 
 // ListenAndServe listens on the TCP address Addr and serves.
@@ -201,42 +205,53 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// Close closes all listeners and ends all connections at once.
+// Close closes all listeners and ends all connections at once. It returns when
+// the handlers have, so that none of them may call it.
 func (s *Server) Close() error {
 	err := s.closeListeners()
-	for _, v := range s.serving() {
-		v.end(&transport.DisconnectError{Reason: disconnectByApplication, Message: "server is shutting down"})
-	}
+	s.endAll()
 	s.waitServed(context.Background())
 	return err
+}
+
+func (s *Server) endAll() {
+	for _, v := range s.serving() {
+		v.endServing()
+	}
 }
 
 // Shutdown closes all listeners, refuses new sessions and forwarded
 // connections, ends each connection when its last session has ended, and
 // returns when all have. When ctx ends first, what is left ends at once, and
-// the error is ctx's cause.
+// the error is ctx's cause; handlers that do not heed their contexts are not
+// waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.closeListeners()
 	for {
+		changed := s.changed()
 		left := 0
 		for _, v := range s.serving() {
 			if s.sessionsOf(v) > 0 {
 				left++
 				continue
 			}
-			v.end(&transport.DisconnectError{Reason: disconnectByApplication, Message: "server is shutting down"})
+			v.endServing()
 		}
 		if left == 0 {
-			s.waitServed(context.Background())
-			return err
+			break
 		}
 		select {
-		case <-s.idle:
+		case <-changed:
+			continue
 		case <-ctx.Done():
-			s.Close()
-			return context.Cause(ctx)
 		}
+		break
 	}
+	if !s.waitServed(ctx) {
+		s.endAll()
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func (s *Server) closeListeners() error {
@@ -262,9 +277,6 @@ func (s *Server) initLocked() {
 	if s.conns == nil {
 		s.conns = make(map[*serving]struct{})
 	}
-	if s.idle == nil {
-		s.idle = make(chan struct{}, 1)
-	}
 }
 
 func (s *Server) serving() []*serving {
@@ -286,21 +298,39 @@ func (s *Server) sessionsOf(v *serving) int {
 	return v.conn.sessions
 }
 
-// waitServed waits until no connection is left. They have all been ended.
-func (s *Server) waitServed(ctx context.Context) {
-	for len(s.serving()) > 0 {
+// waitServed waits until no connection is left, and is false when ctx ends
+// first.
+func (s *Server) waitServed(ctx context.Context) bool {
+	for {
+		changed := s.changed()
+		if len(s.serving()) == 0 {
+			return true
+		}
 		select {
-		case <-s.idle:
+		case <-changed:
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }
 
+// changed returns a channel that is closed when the next connection or session
+// ends: for every one who waits.
+func (s *Server) changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	return s.idle
+}
+
 func (s *Server) noteIdle() {
-	select {
-	case s.idle <- struct{}{}:
-	default:
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.idle != nil {
+		close(s.idle)
+		s.idle = nil
 	}
 }
 
