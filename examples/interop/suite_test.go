@@ -50,10 +50,6 @@ func TestOpenSSHSuite(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(regress, "test-exec.sh")); err != nil {
 		t.Fatal("Debian's package openssh-tests is not installed: run make peers")
 	}
-	// sshd's privilege separation folder, which its boot scripts make.
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Fatal(err)
-	}
 	nextPort.Store(4300)
 	roles := map[rune]string{'c': "our client", 's': "our server", 'b': "both"}
 	for _, s := range suite {
@@ -61,11 +57,14 @@ func TestOpenSSHSuite(t *testing.T) {
 			t.Run(s.script+"/"+roles[role], func(t *testing.T) {
 				t.Parallel()
 				ssh, sshd := peer(t, "ssh"), peer(t, "sshd")
-				if role == 'c' || role == 'b' {
-					ssh = launcher(t, ourSSH)
+				switch role {
+				case 'c', 'b':
+					ssh = launcher(t, ourSSH(t))
+				case 's':
+					ssh = narrowedSSH(t, ssh)
 				}
 				if role == 's' || role == 'b' {
-					sshd = launcher(t, ourSSHD)
+					sshd = launcher(t, ourSSHD(t))
 				}
 				runScript(t, s.script, ssh, sshd)
 			})
@@ -82,6 +81,49 @@ func launcher(t *testing.T, program string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// narrowedSSH returns a script that is OpenSSH's ssh, except that it lists only
+// those algorithms that our server has too: the suite tries all that ssh -Q
+// names.
+func narrowedSSH(t *testing.T, ssh string) string {
+	out, err := exec.Command(ourSSHD(t), "-T", "-f", "none").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		keyword, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch keyword {
+		case "kexalgorithms", "ciphers", "macs", "hostkeyalgorithms":
+			names = append(names, strings.Split(value, ",")...)
+		}
+	}
+	if slices.Contains(names, "rsa-sha2-512") {
+		names = append(names, "ssh-rsa") // the type of the keys that it signs with
+	}
+	dir := t.TempDir()
+	list, script := filepath.Join(dir, "names"), filepath.Join(dir, "ssh")
+	if err := os.WriteFile(list, []byte(strings.Join(names, "\n")+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`#!/bin/sh
+previous= query=
+for word; do
+	test "$previous" = -Q && query=$word
+	previous=$word
+done
+case $query in
+kex | cipher | cipher-auth | mac | key-plain)
+	%[1]s -Q "$query" | grep -Fx -f %[2]s
+	exit
+esac
+exec %[1]s "$@"
+`, ssh, list)
+	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return script
 }
 
 // runScript runs one script of the suite and shows its log where it fails.

@@ -1,0 +1,165 @@
+//go:build interop
+
+package interop
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/transport"
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// A proposal is what a program offers in its KEXINIT.
+type proposal struct {
+	kex, hostKey, cipher, mac []string
+}
+
+// readProposal meets a program, of either role, up to its KEXINIT.
+func readProposal(t testing.TB, conn net.Conn) proposal {
+	t.Helper()
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	_, err := io.WriteString(conn, "SSH-2.0-Probe\r\n")
+	require.NoError(t, err)
+	r := bufio.NewReader(conn)
+	for line := ""; !strings.HasPrefix(line, "SSH-"); {
+		line, err = r.ReadString('\n')
+		require.NoError(t, err)
+	}
+	var head [5]byte
+	_, err = io.ReadFull(r, head[:])
+	require.NoError(t, err)
+	payload := make([]byte, int(binary.BigEndian.Uint32(head[:]))-1-int(head[4]))
+	_, err = io.ReadFull(r, payload)
+	require.NoError(t, err)
+	require.Greater(t, len(payload), 17)
+	require.EqualValues(t, wire.MsgKexInit, payload[0])
+	m := wire.NewReader(payload[17:]) // after the cookie
+	p := proposal{kex: m.NameList(), hostKey: m.NameList(), cipher: m.NameList()}
+	require.ElementsMatch(t, p.cipher, m.NameList(), "one list of ciphers for both directions")
+	p.mac = m.NameList()
+	require.NoError(t, m.Err())
+	return p
+}
+
+// serverProposal asks a server.
+func serverProposal(t testing.TB, address string) proposal {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	return readProposal(t, conn)
+}
+
+// clientProposal lets a client connect.
+func clientProposal(t testing.TB, c client) proposal {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	s := &server{port: l.Addr().(*net.TCPAddr).Port, user: login(t)}
+	background(t, c.command(t, s, options{}, "true"))
+	conn, err := l.Accept()
+	require.NoError(t, err)
+	return readProposal(t, conn)
+}
+
+// A combination is one algorithm of each kind.
+type combination struct{ kex, hostKey, cipher, mac string }
+
+func (c combination) String() string {
+	return strings.Join([]string{c.kex, c.hostKey, c.cipher, c.mac}, " ")
+}
+
+// aead are the ciphers for which the MAC's name means nothing.
+var aead = []string{"chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
+
+// common returns every combination of what p and this library both have.
+func (p proposal) common() (all []combination) {
+	for _, cipher := range both(transport.Ciphers(), p.cipher) {
+		macs := []string{""}
+		if !slices.Contains(aead, cipher) {
+			macs = both(transport.MACs(), p.mac)
+		}
+		for _, mac := range macs {
+			for _, kex := range both(transport.KeyExchanges(), p.kex) {
+				for _, hostKey := range both(transport.HostKeyAlgorithms(), p.hostKey) {
+					all = append(all, combination{kex, hostKey, cipher, mac})
+				}
+			}
+		}
+	}
+	return all
+}
+
+func both(ours, theirs []string) (out []string) {
+	for _, name := range ours {
+		if slices.Contains(theirs, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// rotating returns for each cipher, MAC and kex one combination only, with
+// the host key algorithms in turn.
+func rotating(all []combination) (some []combination) {
+	seen := make(map[combination]bool)
+	var hostKeys []string
+	for _, c := range all {
+		if !slices.Contains(hostKeys, c.hostKey) {
+			hostKeys = append(hostKeys, c.hostKey)
+		}
+	}
+	for _, c := range all {
+		c.hostKey = hostKeys[len(some)%len(hostKeys)]
+		k := c
+		k.hostKey = ""
+		if !seen[k] {
+			seen[k] = true
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// table counts combinations that worked, by cipher and MAC.
+func table(all []combination, failed map[combination]error) string {
+	type row struct{ ok, all int }
+	rows := make(map[string]*row)
+	var order, kexes, hostKeys []string
+	add := func(list *[]string, name string) {
+		if !slices.Contains(*list, name) {
+			*list = append(*list, name)
+		}
+	}
+	for _, c := range all {
+		name := strings.TrimSpace(c.cipher + " " + c.mac)
+		add(&order, name)
+		add(&kexes, c.kex)
+		add(&hostKeys, c.hostKey)
+		if rows[name] == nil {
+			rows[name] = new(row)
+		}
+		rows[name].all++
+		if failed[c] == nil {
+			rows[name].ok++
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d combinations, %d failed\nkex:      %s\nhost key: %s\n",
+		len(all), len(failed), strings.Join(kexes, " "), strings.Join(hostKeys, " "))
+	for _, name := range order {
+		fmt.Fprintf(&b, "%-60s %3d of %3d\n", name, rows[name].ok, rows[name].all)
+	}
+	return b.String()
+}
