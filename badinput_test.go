@@ -108,7 +108,7 @@ func TestGarbageInsteadOfAVersion(t *testing.T) {
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: example\r\n\r\n")
 	answer, err := io.ReadAll(conn)
 	require.NoError(t, err)
-	require.Contains(t, string(answer), "Invalid SSH identification string.\r\n")
+	require.Contains(t, string(answer), "This is an SSH server, and that was no SSH identification.\r\n")
 	conn.Close()
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")

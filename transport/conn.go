@@ -45,6 +45,8 @@ type Conn struct {
 	keyed         bool // the first NEWKEYS of the peer's came: what it sends is protected
 	authenticated bool
 	useless       int // ignorable messages in a row
+	// preAuthExchanges counts the peer's KEXINITs before authentication.
+	preAuthExchanges int
 
 	clientVersion, serverVersion string // set once, by the reader under mu
 	sessionID                    []byte // set once, by the first exchange under mu
@@ -184,9 +186,9 @@ func (c *Conn) refuseVersion(err error) {
 	if !ok || c.role != kex.Server {
 		return
 	}
-	line := "Invalid SSH identification string.\r\n"
+	line := "This is an SSH server, and that was no SSH identification.\r\n"
 	if e.Why == otherVersion {
-		line = "Protocol major versions differ.\r\n"
+		line = "This server speaks version 2.0 of the SSH protocol only.\r\n"
 	}
 	c.mu.Lock()
 	start := len(c.out.pending)

@@ -15,6 +15,8 @@ const (
 	// kilobytes for each key that is tried.
 	maxPreAuthBytes   = 2 << 20
 	maxPreAuthPackets = 4096
+	// Each key exchange costs a server a signature.
+	maxPreAuthExchanges = 4
 )
 
 // dispatch handles one message. It reports whether the message belongs to a

@@ -31,7 +31,11 @@ func (e *DisconnectError) Error() string {
 	if e.Remote {
 		who = "the peer"
 	}
-	return fmt.Sprintf("transport: %s disconnected: %s (reason %d)", who, strconv.Quote(e.Message), e.Reason)
+	message := e.Message
+	if len(message) > maxListed {
+		message = message[:maxListed] + "…"
+	}
+	return fmt.Sprintf("transport: %s disconnected: %s (reason %d)", who, strconv.Quote(message), e.Reason)
 }
 
 // Unwrap makes a disconnect of ours, such as Close, match net.ErrClosed.
@@ -59,8 +63,15 @@ func listNames(names []string) string {
 	if len(names) == 0 {
 		return "(none)"
 	}
-	return strings.Join(names, ",")
+	list := strings.Join(names, ",")
+	if len(list) > maxListed {
+		list = list[:maxListed] + "…"
+	}
+	return list
 }
+
+// maxListed is how much of a peer's list stands in an error's text.
+const maxListed = 1 << 10
 
 // A VersionError says that the peer's identification is not one of SSH 2.0
 // (RFC 4253 section 4.2).

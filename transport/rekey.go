@@ -145,6 +145,11 @@ func (c *Conn) onKexInit(payload []byte) error {
 	if c.kx != nil {
 		return c.unexpected(wire.MsgKexInit)
 	}
+	if !c.authenticated {
+		if c.preAuthExchanges++; c.preAuthExchanges > maxPreAuthExchanges {
+			return protocolErrorf("too many key exchanges before authentication")
+		}
+	}
 	theirs, err := parseKexInit(payload)
 	if err != nil {
 		return err

@@ -181,6 +181,21 @@ func TestRekeyBeforeAuthentication(t *testing.T) {
 	require.EqualValues(t, 2, c.State().KeyExchanges)
 }
 
+// TestDefect_KeyExchangesBeforeAuthentication: each costs a server a signature,
+// so an unauthenticated peer gets few.
+func TestDefect_KeyExchangesBeforeAuthentication(t *testing.T) {
+	forRoles(t, func(t *testing.T, role kex.Role) {
+		c, p := keyed(t, role, Config{}, nil)
+		readAll(c.Conn)
+		for range maxPreAuthExchanges - 1 {
+			p.rekey()
+		}
+		p.sendKexInit()
+		p.expectDisconnect()
+		require.ErrorContains(t, c.Err(), "too many key exchanges")
+	})
+}
+
 // TestWritersGoOnAfterNewKeys: who crossed the limits of new keys before the
 // peer's NEWKEYS waits for those, and goes on where no exchange follows.
 func TestWritersGoOnAfterNewKeys(t *testing.T) {

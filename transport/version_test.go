@@ -15,8 +15,8 @@ import (
 func TestIdentification(t *testing.T) {
 	long := func(n int) string { return "SSH-2.0-" + strings.Repeat("x", n-10) + "\r\n" } // n bytes in all
 	const (
-		differ  = "Protocol major versions differ.\r\n"
-		invalid = "Invalid SSH identification string.\r\n"
+		differ  = "This server speaks version 2.0 of the SSH protocol only.\r\n"
+		invalid = "This is an SSH server, and that was no SSH identification.\r\n"
 	)
 	tests := []struct {
 		name    string
