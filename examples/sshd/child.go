@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/fairlead-go/ssh/examples/internal/cmdline"
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
@@ -55,7 +56,8 @@ func (c *children) take(conn *net.TCPConn) {
 	defer conn.Close()
 	from := endpointOf(conn.RemoteAddr())
 	if !c.startups.begin(from.Addr()) {
-		c.settings.log.infof("drop connection from [%s]:%d: past MaxStartups", from.Addr(), from.Port())
+		to := endpointOf(conn.LocalAddr())
+		c.settings.log.infof("drop connection from [%s]:%d on [%s]:%d past MaxStartups", from.Addr(), from.Port(), to.Addr(), to.Port())
 		_, _ = io.WriteString(conn, "Exceeded MaxStartups\r\n") // a few bytes into an empty buffer
 		return
 	}
@@ -91,6 +93,8 @@ func (c *children) start(conn *net.TCPConn) (startup *os.File, err error) {
 		Stdin:      bytes.NewReader(c.briefing),
 		Stderr:     os.Stderr,
 		ExtraFiles: []*os.File{socket, theirs},
+		// A key pressed in the listener's terminal is not meant for it.
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {
 		ours.Close()

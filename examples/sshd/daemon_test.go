@@ -181,13 +181,15 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{"NoSuchKeyword=1", "Bad configuration option: NoSuchKeyword"},
 		{"Ciphers=rot13", "Bad SSH2 cipher spec 'rot13'"},
 		{"MACs=+crc", "Bad SSH2 mac spec 'crc'"},
+		{"ChrootDirectory=/var/empty", "ChrootDirectory is not supported"},
+		{"RevokedKeys=/etc/revoked", "RevokedKeys is not supported"},
 		{"KexAlgorithms=diffie-hellman-group1-sha1", "this server supports none of diffie-hellman-group1-sha1"},
 	} {
 		out, err := program(t, append(s.args, "-t", "-o", c.option)...).CombinedOutput()
 		require.Equal(t, exitError, exitStatus(t, err), c.option)
 		require.Contains(t, string(out), c.say)
 	}
-	for _, option := range []string{"HostKeyAlgorithms=+ssh-rsa", "KexAlgorithms=sntrup761x25519-sha512@openssh.com,curve25519-sha256"} {
+	for _, option := range []string{"HostKeyAlgorithms=+ssh-rsa", "KexAlgorithms=sntrup761x25519-sha512@openssh.com,curve25519-sha256", "ChrootDirectory=none"} {
 		out, err := program(t, append(s.args, "-t", "-o", option)...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}

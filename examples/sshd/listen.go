@@ -8,8 +8,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // listen accepts connections until a signal ends it. With -d it serves one, in
@@ -19,8 +17,6 @@ func (s *settings) listen() int {
 		s.log.fatalf("%v", err)
 		return exitError
 	}
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
 	listeners := s.bind()
 	if len(listeners) == 0 {
 		s.log.fatalf("Cannot bind any address.")
@@ -35,6 +31,8 @@ func (s *settings) listen() int {
 		defer closeAll()
 		return s.serveOne(listeners)
 	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
 	if err := s.writePID(); err != nil {
 		s.log.errorf("Couldn't create pid file %q: %v", s.opts.PidFile, err)
 	}
@@ -75,7 +73,7 @@ func (s *settings) bind() []net.Listener {
 	cfg := net.ListenConfig{KeepAlive: -1} // each connection decides on its own
 	var listeners []net.Listener
 	for _, address := range addresses {
-		for _, n := range s.networks(network, address) {
+		for _, n := range networks(network, address) {
 			l, err := cfg.Listen(context.Background(), n, address)
 			if err != nil {
 				s.log.errorf("Bind to %s failed: %v.", address, err)
@@ -89,18 +87,13 @@ func (s *settings) bind() []net.Listener {
 	return listeners
 }
 
-// networks returns the networks to listen on for address. An address without
-// host is one listener for each family, as with OpenSSH, so that one family
-// may be missing.
-func (s *settings) networks(network, address string) []string {
+// networks returns the networks to listen on for address. One without a host
+// has a listener for each family, as with OpenSSH, so that one may be missing.
+func networks(network, address string) []string {
 	if host, _, err := net.SplitHostPort(address); err != nil || host != "" || network != "tcp" {
 		return []string{network}
 	}
-	if fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
-		unix.Close(fd)
-		return []string{"tcp4", "tcp6"}
-	}
-	return []string{"tcp4"}
+	return []string{"tcp4", "tcp6"}
 }
 
 // serveOne serves the first connection that comes.

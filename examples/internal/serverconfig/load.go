@@ -186,6 +186,14 @@ func (f *File) HasMatch() bool {
 	return slices.ContainsFunc(f.lines, func(e entry) bool { return len(e.match) > 0 })
 }
 
+// Sets says whether a line, in a Match block or outside, gives the keyword
+// another value than "none" or "no".
+func (f *File) Sets(keyword string) bool {
+	return slices.ContainsFunc(f.lines, func(e entry) bool {
+		return strings.EqualFold(e.line.Keyword, keyword) && !strings.EqualFold(e.line.Rest, None) && !strings.EqualFold(e.line.Rest, No)
+	})
+}
+
 // Options returns what holds before anyone is known: the lines outside Match blocks.
 func (f *File) Options() *Options {
 	o, _ := f.For(nil) // without a connection nothing can fail that Load did not find

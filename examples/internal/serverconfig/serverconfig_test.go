@@ -1,6 +1,7 @@
 package serverconfig
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -364,4 +365,28 @@ func FuzzLoad(f *testing.F) {
 		_, err = file.For(conn("ann", "10.0.0.1"))
 		require.NoError(t, err, "what loads holds for every connection")
 	})
+}
+
+// What one process has read, another works by.
+func TestFileInJSON(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "sshd_config")
+	require.NoError(t, os.WriteFile(name, []byte("Banner /b\nMatch User x\n\tMaxSessions 3\n"), 0o600))
+	f, err := Load(name, []string{"Port=2222"})
+	require.NoError(t, err)
+	data, err := json.Marshal(f)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(name))
+	var got File
+	require.NoError(t, json.Unmarshal(data, &got))
+	for _, c := range []*Conn{nil, {User: "x"}, {User: "y"}} {
+		want, err := f.For(c)
+		require.NoError(t, err)
+		have, err := got.For(c)
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+	}
+	require.True(t, got.HasMatch())
+	require.True(t, got.Sets("banner"))
+	require.False(t, got.Sets("ChrootDirectory"))
+	require.Error(t, json.Unmarshal([]byte(`[{"Line":{"Keyword":"NoSuch"}}]`), &got))
 }
