@@ -22,6 +22,7 @@ var (
 	errNotOffered  = errors.New("method is not offered to this user")
 	errNotNow      = errors.New("method is not the next in AuthenticationMethods")
 	errRootRefused = errors.New("ROOT LOGIN REFUSED")
+	errKeyUsed     = errors.New("key has proven a method already")
 )
 
 // lookupTimeout bounds the search for a user in what is not a local file.
@@ -125,10 +126,6 @@ func (c *connection) verified(_ context.Context, id *auth.Identity) (next []stri
 		if !more {
 			return nil, nil
 		}
-		// The same key does not prove two of them.
-		if firstMethod(rest) == auth.MethodPublicKey && usedBefore(id.Methods, last) {
-			return nil, errors.New("key has been used already")
-		}
 		left = append(left, rest)
 		next = append(next, firstMethod(rest))
 	}
@@ -137,12 +134,6 @@ func (c *connection) verified(_ context.Context, id *auth.Identity) (next []stri
 	}
 	c.methods = left
 	return next, nil
-}
-
-func usedBefore(proofs []auth.Proof, last auth.Proof) bool {
-	return slices.ContainsFunc(proofs[:len(proofs)-1], func(p auth.Proof) bool {
-		return p.Key != nil && last.Key != nil && keys.Equal(p.Key, last.Key)
-	})
 }
 
 // rootMay refuses root a login without a forced command where
@@ -198,6 +189,7 @@ func (c *connection) logAttempt(a *auth.Attempt, err error) {
 	detail := ""
 	if k := c.lastKey; k != nil && method == auth.MethodPublicKey {
 		detail = ": " + describeKey(k)
+		c.lastKey = nil
 	}
 	c.log.printf(at, "%s %s for %s from %s ssh2%s", outcome, method, c.user(), c.peer(), detail)
 }

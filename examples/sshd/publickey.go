@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
@@ -14,6 +15,10 @@ import (
 // publicKey decides on a key, by the user's authorized_keys files.
 func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.PublicKey) (*auth.Permissions, error) {
 	c.lastKey = key
+	// One key does not prove two methods of AuthenticationMethods.
+	if slices.ContainsFunc(a.Proven, func(p auth.Proof) bool { return p.Key != nil && keys.Equal(p.Key, key) }) {
+		return nil, errKeyUsed
+	}
 	err := c.admit(a, func(o *serverconfig.Options) bool { return o.PubkeyAuthentication })
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/account"
 	"github.com/fairlead-go/ssh/examples/internal/config"
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
+	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/transport"
 )
 
@@ -97,6 +98,20 @@ func TestAuthenticationMethods(t *testing.T) {
 	require.False(t, conn.isNext("password"))
 	_, err := conn.verified(t.Context(), &auth.Identity{Methods: []auth.Proof{proof("password")}, Permissions: &auth.Permissions{}})
 	require.ErrorIs(t, err, errNotNow)
+}
+
+// TestOneKeyIsOneProof: "publickey,publickey" takes two keys.
+func TestOneKeyIsOneProof(t *testing.T) {
+	key, err := keys.GenerateKey(keys.KeyEd25519, 0)
+	require.NoError(t, err)
+	conn := &connection{settings: &settings{}, opts: serverconfig.Defaults()}
+	for _, query := range []bool{true, false} {
+		_, err = conn.publicKey(t.Context(), &auth.Attempt{
+			User: "u", Method: "publickey", Query: query,
+			Proven: []auth.Proof{{Method: "publickey", Key: key.PublicKey()}},
+		}, key.PublicKey())
+		require.ErrorIs(t, err, errKeyUsed)
+	}
 }
 
 func TestPermitRootLogin(t *testing.T) {
