@@ -69,6 +69,7 @@ func execute(t *testing.T, input io.Reader, args ...string) result {
 type site struct {
 	t       *testing.T
 	dir     string
+	user    string
 	port    string
 	hostKey *keys.PrivateKey
 	key     *keys.PrivateKey
@@ -96,7 +97,7 @@ func writeKey(t *testing.T, path string, k *keys.PrivateKey, passphrase string) 
 func newSite(t *testing.T, adjust func(*ssh.Server)) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, dir: dir, hostKey: newKey(t), key: newKey(t), keyFile: filepath.Join(dir, "key"), known: filepath.Join(dir, "known_hosts")}
+	s := &site{t: t, dir: dir, user: "ann", hostKey: newKey(t), key: newKey(t), keyFile: filepath.Join(dir, "key"), known: filepath.Join(dir, "known_hosts")}
 	writeKey(t, s.keyFile, s.key, "")
 	server := &ssh.Server{
 		HostKeys: []keys.Signer{s.hostKey},
@@ -143,7 +144,7 @@ func (s *site) learn(key keys.PublicKey) {
 
 // args are those of a login with the key; more follow the host.
 func (s *site) args(more ...string) []string {
-	return append(append([]string{"-i", s.keyFile, "-l", "ann"}, s.options...), append([]string{"127.0.0.1"}, more...)...)
+	return append(append([]string{"-i", s.keyFile, "-l", s.user}, s.options...), append([]string{"127.0.0.1"}, more...)...)
 }
 
 // shellHandler is a small command interpreter; with a terminal, one that reads lines.

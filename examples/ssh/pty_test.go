@@ -37,7 +37,11 @@ type screen struct {
 
 func onTerminal(t *testing.T, args ...string) *screen {
 	t.Helper()
-	cmd := newProgram(t, args...)
+	return onScreen(t, newProgram(t, args...))
+}
+
+func onScreen(t *testing.T, cmd *exec.Cmd) *screen {
+	t.Helper()
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 101, Rows: 33})
 	require.NoError(t, err)
 	s := &screen{t: t, cmd: cmd, tty: tty, more: make(chan struct{}, 1)}
@@ -271,4 +275,18 @@ func TestPassphrase(t *testing.T) {
 	got := execute(t, nil, s.args("-oBatchMode=yes", "echo")...)
 	require.Equal(t, 255, got.status)
 	require.True(t, strings.HasSuffix(got.stderr, "Permission denied (publickey).\r\n"))
+}
+
+// What is typed once the session is over is left for the shell.
+func TestTypedAfterwards(t *testing.T) {
+	s := newSite(t, nil)
+	cmd := newProgram(t, append([]string{"-c", `"$0" "$@"; read x; echo "left: $x"`}, append([]string{os.Args[0]}, s.args()...)...)...)
+	cmd.Path, cmd.Args[0] = "/bin/sh", "sh"
+	p := onScreen(t, cmd)
+	p.expect("> ")
+	p.enter("exit\r")
+	p.expect("closed.")
+	p.enter("typed\r")
+	p.expect("left: typed")
+	require.Equal(t, 0, p.status())
 }

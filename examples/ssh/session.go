@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairlead-go/ssh/channel"
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
@@ -84,6 +85,7 @@ type session struct {
 	quit context.CancelCauseFunc
 	ch   *channel.Session
 	raw  *terminal.Raw // nil without a terminal
+	in   *os.File      // standard input
 
 	copying sync.WaitGroup // standard output and standard error
 }
@@ -105,8 +107,11 @@ func (c *connection) runSession(ctx context.Context) (int, error) {
 	if err := s.start(); err != nil {
 		return failure, c.lost(ctx, err)
 	}
-	in := io.Reader(os.Stdin)
+	s.in = os.Stdin
+	in := io.Reader(s.in)
 	if tty {
+		s.in = terminalInput()
+		in = s.in
 		if s.raw, err = terminal.MakeRaw(os.Stdin); err != nil {
 			c.log.debugf("%v", err) // with -tt it may be no terminal
 		}
@@ -114,7 +119,7 @@ func (c *connection) runSession(ctx context.Context) (int, error) {
 		stop := terminal.WatchSize(s.ctx, os.Stdin, s.resize)
 		defer stop()
 		if c.o.EscapeChar >= 0 {
-			in = terminal.NewEscapeReader(os.Stdin, byte(c.o.EscapeChar), s.escape)
+			in = terminal.NewEscapeReader(s.in, byte(c.o.EscapeChar), s.escape)
 		}
 	}
 	if c.o.StdinNull {
@@ -136,6 +141,8 @@ func (s *session) wait(ctx context.Context, tty bool) (int, error) {
 	case <-s.ctx.Done():
 	}
 	exit, err := s.ch.Wait(s.ctx)
+	// What is typed from now on is for the shell that started us.
+	_ = s.in.SetReadDeadline(time.Unix(1, 0))
 	_ = s.raw.Restore()
 	if ctx.Err() != nil {
 		return failure, context.Cause(ctx)

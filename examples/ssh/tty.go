@@ -30,6 +30,16 @@ func (s *session) wantsTTY() bool {
 	return local && s.command(s.o) == "" && s.o.SessionType != clientconfig.Subsystem
 }
 
+// terminalInput returns the terminal that is standard input, opened anew so
+// that a deadline can end a Read, or as it is where that cannot be had.
+func terminalInput() *os.File {
+	f, err := os.OpenFile("/proc/self/fd/0", os.O_RDONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	if err != nil || !terminal.Is(f) {
+		return os.Stdin
+	}
+	return f
+}
+
 func (s *session) requestPTY() error {
 	pty := channel.PTY{Term: os.Getenv("TERM")}
 	if size, err := terminal.GetSize(os.Stdin); err == nil {
