@@ -38,6 +38,7 @@ type connection struct {
 
 	lastKey  keys.PublicKey // of the last attempt by publickey
 	done     atomic.Bool    // the user has logged in
+	sessions atomic.Int32   // that run
 	authInfo string         // the file of SSH_USER_AUTH
 
 	grace *time.Timer // ends the connection where the user does not log in

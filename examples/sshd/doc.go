@@ -11,6 +11,11 @@
 // for a user who is not root those in ~/.ssh/sshd. If there are none they are
 // made there.
 //
+// What a Match block says for a user or group holds once the client has named
+// one. MaxAuthTries, ClientAliveInterval, ClientAliveCountMax, RekeyLimit and
+// GatewayPorts are needed before; for these only blocks count that go by
+// addresses and ports.
+//
 // What the files of this folder hold, in the order in which they come into play:
 //
 //	main.go         the command line, and which of the roles a process has

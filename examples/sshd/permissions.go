@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairlead-go/ssh/auth"
@@ -80,8 +81,16 @@ func (c *connection) permitsUserEnv(name string) bool {
 	}
 }
 
-// largeEnough refuses an RSA key that is shorter than RequiredRSASize.
-func (c *connection) largeEnough(key keys.PublicKey) error {
+// acceptable refuses an RSA key that is shorter than RequiredRSASize, and an
+// algorithm that PubkeyAcceptedAlgorithms has for others, but not for this user.
+func (c *connection) acceptable(algorithm string, key keys.PublicKey) error {
+	a, _, err := chooseAlgorithms(c.opts)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(a.publicKey, algorithm) {
+		return fmt.Errorf("signature algorithm %s is not in PubkeyAcceptedAlgorithms", algorithm)
+	}
 	k, ok := key.(keys.CryptoPublicKey)
 	if !ok {
 		return nil

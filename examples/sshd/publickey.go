@@ -23,7 +23,7 @@ func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.Pu
 	if err != nil {
 		return nil, err
 	}
-	if err := c.largeEnough(key); err != nil {
+	if err := c.acceptable(a.Algorithm, key); err != nil {
 		return nil, err
 	}
 	u := c.account

@@ -179,6 +179,53 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestMatchUser: what a block says for a user holds although the user is known
+// only later.
+func TestMatchUser(t *testing.T) {
+	s := newSite(t)
+	config := func(block string) {
+		text := "Match User " + s.user + "\n" + block + "\n"
+		require.NoError(t, os.WriteFile(s.path("sshd_config"), []byte(text), 0o600))
+	}
+	s.args[1] = s.path("sshd_config")
+
+	config("PermitTTY no\nAllowTcpForwarding no\nMaxSessions 1\nAcceptEnv LC_*\nBanner " + s.path("banner"))
+	require.NoError(t, os.WriteFile(s.path("banner"), []byte("good day\n"), 0o600))
+	r := s.start(t)
+	cfg := r.clientConfig()
+	var banner string
+	cfg.Banner = func(message string) { banner = message }
+	c, err := ssh.Dial(t.Context(), "tcp", r.addr, cfg)
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, "good day\n", banner)
+	cmd := c.Command("echo $LC_TEST; cat")
+	cmd.Env = []string{"LC_TEST=x"}
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start(t.Context()))
+	_, err = io.ReadFull(stdout, make([]byte, 2))
+	require.NoError(t, err)
+	require.Error(t, c.Command("true").Run(t.Context()), "a second session")
+	require.NoError(t, stdin.Close())
+	require.NoError(t, cmd.Wait(t.Context()))
+	cmd = c.Command("true")
+	cmd.PTY = &channel.PTY{Term: "dumb"}
+	require.Error(t, cmd.Run(t.Context()))
+	_, err = c.Dial(t.Context(), "tcp", greeter(t))
+	require.Error(t, err)
+
+	for _, block := range []string{"PubkeyAuthentication no", "PubkeyAcceptedAlgorithms rsa-sha2-512"} {
+		config(block)
+		r := s.start(t)
+		_, err := ssh.Dial(t.Context(), "tcp", r.addr, r.clientConfig())
+		var refused *auth.Error
+		require.ErrorAs(t, err, &refused, block)
+	}
+}
+
 // TestFullDisk: an upload that does not fit fails, and only that.
 func TestFullDisk(t *testing.T) {
 	s := newSite(t)
