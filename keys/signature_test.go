@@ -128,8 +128,8 @@ func TestVerifyEveryBitFlipped(t *testing.T) {
 			require.NoError(t, err)
 			b := sig.Marshal()
 			for i := range 8 * len(b) {
-				if testing.Short() && i%8 != i/8%8 {
-					continue
+				if raceEnabled && i%8 != i/8%8 {
+					continue // one bit of each byte
 				}
 				b[i/8] ^= 1 << (i % 8)
 				if err := Verify(k.PublicKey(), algorithm, data, b); err == nil {
