@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,11 +24,13 @@ type options struct {
 	password  string   // instead of a key, and typed by nobody
 	tty       bool
 	noTTY     bool
+	verbose   bool
 	noCommand bool
 	local     string // -L
 	remote    string // -R
 	subsystem bool
-	extra     []string
+	settings  []string // lines of configuration, where the client has such, which override others
+	extra     []string // further arguments
 }
 
 // A client is a client program, with its sftp and scp.
@@ -37,6 +40,8 @@ type client interface {
 	sftp(t testing.TB, s *server, dir string, batch ...string) *exec.Cmd
 	// scp copies; "remote:" stands before a path at the server.
 	scp(t testing.TB, s *server, from, to string) []*exec.Cmd
+	// keyExchanges counts those of a command that ran with options.verbose.
+	keyExchanges(t testing.TB, s *server, r *result) int
 }
 
 // quietly is the environment of a program that finds nothing at home.
@@ -50,20 +55,20 @@ type openSSH struct{ program string }
 // config writes a configuration for s and o.
 func (c openSSH) config(t testing.TB, s *server, o options) string {
 	t.Helper()
-	lines := []string{
+	lines := append(slices.Clone(o.settings),
 		"Host server",
 		"HostName 127.0.0.1",
 		fmt.Sprintf("Port %d", s.port),
-		"User " + s.user.name,
-		"HostKeyAlias " + hostAlias,
-		"UserKnownHostsFile " + knownHosts(t),
+		"User "+s.user.name,
+		"HostKeyAlias "+hostAlias,
+		"UserKnownHostsFile "+knownHosts(t),
 		"GlobalKnownHostsFile none",
 		"StrictHostKeyChecking yes",
 		"IdentitiesOnly yes",
 		"RekeyLimit 1M",
 		"ConnectTimeout 30",
 		"LogLevel VERBOSE",
-	}
+	)
 	if o.password == "" {
 		key := o.key
 		if key == nil {
@@ -89,6 +94,9 @@ func (c openSSH) command(t testing.TB, s *server, o options, command ...string) 
 	}
 	if o.noTTY {
 		args = append(args, "-T")
+	}
+	if o.verbose {
+		args = append(args, "-v")
 	}
 	if o.noCommand {
 		args = append(args, "-N")
@@ -122,6 +130,10 @@ func (c openSSH) scp(t testing.TB, s *server, from, to string) []*exec.Cmd {
 		exec.Command(peer(t, "scp"), "-F", conf, "-S", c.program, place(from), place(to)),
 		exec.Command(peer(t, "scp"), "-O", "-F", conf, "-S", c.program, place(from), place(to)),
 	}
+}
+
+func (openSSH) keyExchanges(_ testing.TB, _ *server, r *result) int {
+	return strings.Count(r.stderr, "SSH2_MSG_NEWKEYS received")
 }
 
 // askpass returns a program that answers every question with a password.
@@ -214,6 +226,14 @@ exec `+peer(t, "dbclient")+" "+strings.Join(c.args(t, s, options{}), " ")+` "$@"
 	return []*exec.Cmd{cmd}
 }
 
+// keyExchanges looks into our server's log: Debian's Dropbear cannot tell.
+func (dbclient) keyExchanges(t testing.TB, s *server, _ *result) int {
+	t.Helper()
+	log, err := os.ReadFile(s.log)
+	require.NoError(t, err)
+	return strings.Count(string(log), "keys exchanged")
+}
+
 // putty is PuTTY's plink, psftp and pscp.
 type putty struct{}
 
@@ -247,6 +267,9 @@ func (c putty) command(t testing.TB, s *server, o options, command ...string) *e
 	if o.noTTY {
 		o.extra = append(o.extra, "-T")
 	}
+	if o.verbose {
+		o.extra = append(o.extra, "-v")
+	}
 	if o.noCommand {
 		o.extra = append(o.extra, "-N")
 	}
@@ -276,4 +299,8 @@ func (c putty) scp(t testing.TB, s *server, from, to string) []*exec.Cmd {
 		c.run(t, "pscp", s, options{extra: []string{"-sftp"}}, place(from), place(to)),
 		c.run(t, "pscp", s, options{extra: []string{"-scp"}}, place(from), place(to)),
 	}
+}
+
+func (putty) keyExchanges(_ testing.TB, _ *server, r *result) int {
+	return strings.Count(r.stderr, "key exchange with")
 }

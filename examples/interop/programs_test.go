@@ -25,6 +25,9 @@ import (
 // It is removed when the tests have ended.
 var scratch string
 
+// environment is what the tests were started with.
+var environment []string
+
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
@@ -49,6 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 		return 0, err
 	}
+	environment = os.Environ()
 	// No agent and no settings of whoever runs the tests.
 	for _, name := range []string{"SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY"} {
 		os.Unsetenv(name)
@@ -69,8 +73,10 @@ func (b *built) get(t testing.TB, name string) string {
 	t.Helper()
 	b.once.Do(func() {
 		b.path = filepath.Join(scratch, "bin", name)
+		cmd := exec.Command("go", "build", "-o", b.path, "../"+name)
+		cmd.Env = environment // where the build cache is
 		var out []byte
-		if out, b.err = exec.Command("go", "build", "-o", b.path, "../"+name).CombinedOutput(); b.err != nil {
+		if out, b.err = cmd.CombinedOutput(); b.err != nil {
 			b.err = fmt.Errorf("building %s: %w\n%s", name, b.err, out)
 		}
 	})

@@ -44,7 +44,7 @@ func sshd(t testing.TB, program string, config ...string) *server {
 		"PrintLastLog no",
 		"MaxStartups 100",
 		"MaxAuthTries 3",
-		"LogLevel DEBUG1",
+		"LogLevel DEBUG2",
 	)
 	for _, k := range hostKeys(t) {
 		lines = append(lines, "HostKey "+k.openSSH)

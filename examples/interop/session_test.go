@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/keys"
 )
 
 func TestExitStatus(t *testing.T) {
@@ -33,15 +38,16 @@ func TestExitStatus(t *testing.T) {
 }
 
 // TestStdin sends 10 MB to cat and has them sent back, with new keys after
-// every one of them.
+// each.
 func TestStdin(t *testing.T) {
 	data := randomBytes(10_000_000)
 	forEachPair(t, func(t *testing.T, p pair) {
 		s := p.server(t)
-		cmd := p.client.command(t, s, options{}, "cat")
+		cmd := p.client.command(t, s, options{verbose: true}, "cat")
 		cmd.Stdin = bytes.NewReader(data)
 		r := succeeds(t, cmd)
 		require.Equal(t, sha256.Sum256(data), sha256.Sum256([]byte(r.stdout)), "%d bytes", len(r.stdout))
+		require.Greater(t, p.client.keyExchanges(t, s, r), 8, "%s", r.stderr)
 
 		cmd = p.client.command(t, s, options{}, "sha256sum; echo done >&2")
 		cmd.Stdin = bytes.NewReader(data)
@@ -56,28 +62,14 @@ func TestTerminal(t *testing.T) {
 		s := p.server(t)
 		cmd := p.client.command(t, s, options{tty: true},
 			`stty size; tty; while [ "$(stty size)" != "40 120" ]; do sleep 0.1; done; echo is larger; read line; echo "<$line>"; exit 7`)
-		terminal, err := pty.StartWithAttrs(cmd, &pty.Winsize{Rows: 33, Cols: 101}, &syscall.SysProcAttr{Setsid: true, Setctty: true})
-		require.NoError(t, err)
-		defer terminal.Close()
-		defer kill(cmd)
-		screen := &screen{file: terminal}
+		screen := onScreen(t, cmd, 33, 101)
 		screen.waitFor(t, "33 101\r\n")
 		screen.waitFor(t, "/dev/pts/")
-		require.NoError(t, pty.Setsize(terminal, &pty.Winsize{Rows: 40, Cols: 120}))
+		require.NoError(t, pty.Setsize(screen.file, &pty.Winsize{Rows: 40, Cols: 120}))
 		screen.waitFor(t, "is larger\r\n")
-		_, err = terminal.WriteString("typex\x7fd\r")
-		require.NoError(t, err)
+		screen.write(t, "typex\x7fd\r")
 		screen.waitFor(t, "<typed>\r\n")
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = cmd.Wait()
-		}()
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Fatalf("it goes on: %q", screen.seen)
-		}
+		screen.close(t, cmd)
 		require.Equal(t, 7, cmd.ProcessState.ExitCode(), "%q", screen.seen)
 	})
 }
@@ -94,10 +86,55 @@ func TestShell(t *testing.T) {
 	})
 }
 
+// TestQuestions answers what a client asks on the terminal: whether the host
+// is the right one, and for a password.
+func TestQuestions(t *testing.T) {
+	forEachPair(t, func(t *testing.T, p pair) {
+		if _, ok := p.client.(openSSH); !ok {
+			return
+		}
+		s := p.server(t)
+		known := filepath.Join(t.TempDir(), "known_hosts")
+		ask := []string{
+			"StrictHostKeyChecking ask", "UserKnownHostsFile " + known, "HashKnownHosts yes", "HostKeyAlias none.example",
+		}
+		cmd := p.client.command(t, s, options{password: s.user.password, settings: ask}, "id -un")
+		cmd.Env = append(cmd.Env, "SSH_ASKPASS_REQUIRE=never")
+		screen := onScreen(t, cmd, 24, 80)
+		screen.waitFor(t, keys.FingerprintSHA256(hostKeys(t)[0].key.PublicKey()))
+		screen.waitFor(t, "(yes/no/[fingerprint])? ")
+		screen.write(t, "yes\r")
+		screen.waitFor(t, "assword: ")
+		screen.write(t, s.user.password+"\r")
+		screen.waitFor(t, "\n"+s.user.name+"\r\n")
+		screen.close(t, cmd)
+		require.Zero(t, cmd.ProcessState.ExitCode(), "%q", screen.seen)
+		require.NotContains(t, string(screen.seen), s.user.password)
+
+		// OpenSSH finds what was learnt, and so do we.
+		learnt := []string{"UserKnownHostsFile " + known, "HostKeyAlias none.example"}
+		for _, c := range []client{openSSH{peer(t, "ssh")}, openSSH{ourSSH(t)}} {
+			succeeds(t, c.command(t, s, options{settings: learnt}, "true"))
+		}
+	})
+}
+
 // A screen is what a program has written to a terminal.
 type screen struct {
 	file *os.File
 	seen []byte
+}
+
+// onScreen starts cmd in a terminal of its own.
+func onScreen(t testing.TB, cmd *exec.Cmd, rows, cols uint16) *screen {
+	t.Helper()
+	terminal, err := pty.StartWithAttrs(cmd, &pty.Winsize{Rows: rows, Cols: cols}, &syscall.SysProcAttr{Setsid: true, Setctty: true})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		kill(cmd)
+		terminal.Close()
+	})
+	return &screen{file: terminal}
 }
 
 // waitFor reads until text has come.
@@ -110,4 +147,21 @@ func (s *screen) waitFor(t testing.TB, text string) {
 		s.seen = append(s.seen, b[:n]...)
 		require.NoError(t, err, "waiting for %q, seen %q", text, s.seen)
 	}
+}
+
+func (s *screen) write(t testing.TB, text string) {
+	t.Helper()
+	_, err := s.file.WriteString(text)
+	require.NoError(t, err)
+}
+
+// close waits until cmd has ended, and reads what it still says.
+func (s *screen) close(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	require.NoError(t, s.file.SetReadDeadline(time.Now().Add(patience)))
+	rest, err := io.ReadAll(s.file)
+	s.seen = append(s.seen, rest...)
+	// Linux says EIO when nobody has the terminal any more.
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it goes on: %q", s.seen)
+	_ = cmd.Wait()
 }
