@@ -29,6 +29,7 @@
 //	farewell.go     what the log says about its end
 //	authenticate.go who logs in and whether they may
 //	publickey.go    authorized_keys
+//	keyscommand.go  AuthorizedKeysCommand
 //	password.go     passwords, asked for in both ways
 //	permissions.go  what a login may do
 //	rights_*.go     reading files as the user

@@ -44,6 +44,9 @@ func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.Pu
 			err = ferr
 		}
 	}
+	if c.opts.AuthorizedKeysCommand != "" {
+		return c.keysFromCommand(ctx, key)
+	}
 	return nil, err
 }
 
@@ -68,13 +71,18 @@ func (c *connection) findKey(file string, key keys.PublicKey) (*authorizedkeys.E
 		c.log.infof("Authentication refused: %v", err)
 		return nil, authorizedkeys.ErrNotFound
 	}
+	return c.findEntry(file, entries, bad, key)
+}
+
+// findEntry looks for the key among the lines of a file or command.
+func (c *connection) findEntry(from string, entries []authorizedkeys.Entry, bad []*authorizedkeys.LineError, key keys.PublicKey) (*authorizedkeys.Entry, error) {
 	for _, b := range bad {
 		c.log.debugf("%v", b)
 	}
 	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{Key: key, Remote: c.remote.Addr()})
 	if r, ok := errors.AsType[*authorizedkeys.RefusedError](err); ok {
 		c.log.infof("Authentication tried for %s with correct key but not from a permitted host or time (%s:%d): %v",
-			c.account.Name, file, r.Line, r.Reason)
+			c.account.Name, from, r.Line, r.Reason)
 	}
 	return entry, err
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/pkg/sftp"
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead-go/ssh"
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/channel"
+	"github.com/fairlead-go/ssh/keys"
 )
 
 // greeter listens on a free port and says "hello" to whoever comes.
@@ -223,6 +225,30 @@ func TestMatchUser(t *testing.T) {
 		_, err := ssh.Dial(t.Context(), "tcp", r.addr, r.clientConfig())
 		var refused *auth.Error
 		require.ErrorAs(t, err, &refused, block)
+	}
+}
+
+func TestAuthorizedKeysCommand(t *testing.T) {
+	s := newSite(t, "AuthorizedKeysCommandUser="+currentUser(t), "AuthorizedKeysFile=none")
+	// A command is to be root's, in folders that only root can write to.
+	for command, works := range map[string]bool{
+		"/bin/echo " + strings.TrimSpace(string(keys.MarshalAuthorizedKey(s.key.PublicKey(), ""))): true,
+		"/bin/echo %t %k": true,
+		"/bin/echo %u":    false,
+		"/bin/false":      false,
+		"echo %t %k":      false,
+		s.path("script"):  false,
+	} {
+		require.NoError(t, os.WriteFile(s.path("script"), []byte("#!/bin/sh\ncat "+s.path("authorized_keys")), 0o777))
+		require.NoError(t, os.Chmod(s.path("script"), 0o777))
+		with := *s
+		with.args = append([]string{"-o", "AuthorizedKeysCommand=" + command}, s.args...)
+		r := with.start(t)
+		c, err := ssh.Dial(t.Context(), "tcp", r.addr, r.clientConfig())
+		require.Equal(t, works, err == nil, "%s: %v", command, err)
+		if err == nil {
+			c.Close()
+		}
 	}
 }
 

@@ -170,7 +170,7 @@ func (s *settings) dump(spec map[string]string) int {
 
 // connOf is the connection that -C describes.
 func connOf(spec map[string]string) (*serverconfig.Conn, error) {
-	c := &serverconfig.Conn{User: spec["user"], Host: spec["host"]}
+	c := &serverconfig.Conn{User: spec["user"], Host: spec["host"], RDomain: spec["rdomain"]}
 	_, c.Invalid = spec["invalid-user"]
 	for key, to := range map[string]*netip.Addr{"addr": &c.Address, "laddr": &c.Local} {
 		if v := spec[key]; v != "" {

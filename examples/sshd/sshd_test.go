@@ -77,10 +77,14 @@ type site struct {
 	args    []string         // of the server
 }
 
-func newSite(t *testing.T, options ...string) *site {
+func currentUser(t *testing.T) string {
 	u, err := user.Current()
 	require.NoError(t, err)
-	s := &site{dir: t.TempDir(), user: u.Username}
+	return u.Username
+}
+
+func newSite(t *testing.T, options ...string) *site {
+	s := &site{dir: t.TempDir(), user: currentUser(t)}
 	write := func(name string) *keys.PrivateKey {
 		k, err := keys.GenerateKey(keys.KeyEd25519, 0)
 		require.NoError(t, err)

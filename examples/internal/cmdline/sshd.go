@@ -116,6 +116,9 @@ func (c *SSHD) spec(s string) error {
 		c.Spec = make(map[string]string)
 	}
 	for part := range strings.SplitSeq(s, ",") {
+		if part == "" {
+			continue
+		}
 		key, value, ok := strings.Cut(part, "=")
 		switch key {
 		case "user", "host", "addr", "laddr", "lport", "rdomain":

@@ -21,7 +21,8 @@ type Conn struct {
 	Address   netip.Addr // the client's; zero over pipes, which matches no Address
 	Local     netip.Addr
 	LocalPort int
-	Invalid   bool // there is no such user
+	RDomain   string // routing domain; connections here have none
+	Invalid   bool   // there is no such user
 
 	Groups func(user string) ([]string, error) // nil: the system's
 }
@@ -316,7 +317,9 @@ func matchOne(attribute, value string, c *Conn) (bool, error) {
 			return false, fmt.Errorf("invalid port %s in Match", config.Printable(value))
 		}
 		return port == c.LocalPort, nil
-	case "rdomain", "version":
+	case "rdomain":
+		return config.MatchList(c.RDomain, value) > 0, nil
+	case "version":
 		return false, nil
 	}
 	return false, fmt.Errorf("unsupported Match attribute %s", config.Printable(attribute))
