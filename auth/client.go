@@ -217,7 +217,7 @@ func (c *client) requestService() error {
 		return failMessage(c.pc, err)
 	}
 	if m.service != serviceUserauth {
-		return fail(c.pc, fmt.Errorf("auth: server accepts service %q, which was not asked for", m.service),
+		return fail(c.pc, fmt.Errorf("auth: server accepts service %.64q, which was not asked for", m.service),
 			wire.DisconnectProtocolError, "SERVICE_ACCEPT for another service")
 	}
 	return nil

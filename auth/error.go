@@ -32,7 +32,7 @@ func (e *Error) Error() string {
 	if len(e.Allowed) == 0 {
 		b.WriteString("nothing more")
 	} else {
-		b.WriteString(escape(strings.Join(e.Allowed, ",")))
+		b.WriteString(escapeSome(strings.Join(e.Allowed, ",")))
 	}
 	for _, err := range e.Errs {
 		b.WriteString("; ")
@@ -108,4 +108,14 @@ func failState(pc wire.PacketConn, number byte) error {
 func escape(s string) string {
 	q := strconv.QuoteToASCII(s)
 	return q[1 : len(q)-1]
+}
+
+// escapeSome is escape for a text without a bound, of which it leaves out all
+// but the beginning.
+func escapeSome(s string) string {
+	const most = 1 << 10
+	if len(s) > most {
+		return escape(s[:most]) + "..."
+	}
+	return escape(s)
 }

@@ -24,5 +24,5 @@ const (
 	// Both.
 	maxBanners     = 32
 	maxBannerBytes = 128 << 10 // of all banners together
-	maxQuestions   = 100      // in one INFO_REQUEST
+	maxQuestions   = 100       // in one INFO_REQUEST
 )

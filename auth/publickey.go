@@ -113,7 +113,7 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 // the key's, and a key that has been proven already: two proofs are of two keys.
 func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 	if !slices.Contains(s.cfg.PublicKeyAlgorithms, m.algorithm) {
-		return nil, fmt.Errorf("auth: public key algorithm %q is not allowed", m.algorithm)
+		return nil, fmt.Errorf("auth: public key algorithm %.64q is not allowed", m.algorithm)
 	}
 	key, err := keys.ParsePublicKey(m.blob)
 	if err != nil {

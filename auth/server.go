@@ -136,7 +136,7 @@ func (s *server) serviceRequest() error {
 		return failMessage(s.pc, err)
 	}
 	if m.service != serviceUserauth {
-		return fail(s.pc, fmt.Errorf("auth: service %q was asked for before authentication", m.service),
+		return fail(s.pc, fmt.Errorf("auth: service %.64q was asked for before authentication", m.service),
 			wire.DisconnectServiceNotAvailable, "service is not available")
 	}
 	m.number = wire.MsgServiceAccept
@@ -225,12 +225,12 @@ func (s *server) handle(p []byte) (*Identity, error) {
 func (s *server) checkRequest(m *userauthRequest) error {
 	s.requests++
 	if m.service != serviceConnection {
-		return fail(s.pc, fmt.Errorf("auth: request for service %q", m.service),
+		return fail(s.pc, fmt.Errorf("auth: request for service %.64q", m.service),
 			wire.DisconnectServiceNotAvailable, "service is not available")
 	}
 	if s.requests > 1 {
 		if m.user != s.user {
-			return fail(s.pc, fmt.Errorf("auth: user changed from %q to %q", s.user, m.user),
+			return fail(s.pc, fmt.Errorf("auth: user changed from %.64q to %.64q", s.user, m.user),
 				wire.DisconnectProtocolError, "change of user name is not allowed")
 		}
 		return nil
