@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead-go/ssh/auth"
@@ -71,15 +72,17 @@ type Client struct {
 	err      error         // valid then
 }
 
-// Dial connects to the server at addr, "host:port", and logs in. The network is
-// that of net.Dial. A missing port is 22. ctx bounds all of it, questions to
+// Dial connects to the server at addr, "host:port", and logs in. The network and
+// address are those of net.Dial; for TCP a missing port is 22. ctx bounds all of it, questions to
 // the user included; it means nothing to the Client that is returned.
 //
 // The error is a *transport.HostKeyError when the server is not the right one,
 // a *transport.NegotiationError when there is no common algorithm, an
 // *auth.Error when the user was not let in.
 func Dial(ctx context.Context, network, addr string, cfg *ClientConfig) (*Client, error) {
-	addr = withPort(addr)
+	if strings.HasPrefix(network, "tcp") {
+		addr = withPort(addr)
+	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
