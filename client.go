@@ -73,8 +73,9 @@ type Client struct {
 }
 
 // Dial connects to the server at addr, "host:port", and logs in. The network and
-// address are those of net.Dial; for TCP a missing port is 22. ctx bounds all of it, questions to
-// the user included; it means nothing to the Client that is returned.
+// address are those of net.Dial; for TCP a missing port is 22. ctx bounds all of
+// it, questions to the user included; it means nothing to the Client that is
+// returned.
 //
 // The error is a *transport.HostKeyError when the server is not the right one,
 // a *transport.NegotiationError when there is no common algorithm, an
