@@ -88,10 +88,11 @@ type session struct {
 	in   *os.File      // standard input
 
 	copying sync.WaitGroup // standard output and standard error
+	read    chan struct{}  // closed when standard input is read no more
 }
 
 func (c *connection) runSession(ctx context.Context) (int, error) {
-	s := &session{connection: c}
+	s := &session{connection: c, read: make(chan struct{})}
 	s.ctx, s.quit = context.WithCancelCause(ctx)
 	defer s.quit(nil)
 	var err error
@@ -141,8 +142,7 @@ func (s *session) wait(ctx context.Context, tty bool) (int, error) {
 	case <-s.ctx.Done():
 	}
 	exit, err := s.ch.Wait(s.ctx)
-	// What is typed from now on is for the shell that started us.
-	_ = s.in.SetReadDeadline(time.Unix(1, 0))
+	s.stopReading()
 	_ = s.raw.Restore()
 	if ctx.Err() != nil {
 		return failure, context.Cause(ctx)
@@ -167,6 +167,18 @@ func (s *session) wait(ctx context.Context, tty bool) (int, error) {
 		return failure, nil
 	}
 	return exit.Code & 0xff, nil
+}
+
+// stopReading ends the Read of a terminal: what is typed from now on is for
+// the shell that started us. A Read of anything else is left waiting.
+func (s *session) stopReading() {
+	if s.in.SetReadDeadline(time.Unix(1, 0)) != nil || s.o.StdinNull {
+		return
+	}
+	select {
+	case <-s.read:
+	case <-time.After(time.Second): // the user's ~^Z, or a full channel
+	}
 }
 
 // lost reports err, in favour of what ended the context.
@@ -251,6 +263,7 @@ func (s *session) start() error {
 
 // copyIn copies standard input until it ends.
 func (s *session) copyIn(in io.Reader) {
+	defer close(s.read)
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := in.Read(buf)
