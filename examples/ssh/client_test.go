@@ -179,6 +179,10 @@ func TestHostKeys(t *testing.T) {
 		args := append([]string{"-oUserKnownHostsFile=" + empty, "-oGlobalKnownHostsFile=" + s.known}, s.args("-oStrictHostKeyChecking=yes", "echo")...)
 		require.Equal(t, result{"\n", "", 0}, execute(t, nil, args...))
 	})
+	t.Run("unreadable file", func(t *testing.T) {
+		args := append([]string{"-oUserKnownHostsFile=" + s.keyFile + "/none"}, s.args("-oStrictHostKeyChecking=no", "echo")...)
+		require.Equal(t, result{"", s.keyFile + "/none: Not a directory\r\n", 255}, execute(t, nil, args...))
+	})
 	t.Run("changed", func(t *testing.T) {
 		other := newKey(t)
 		s.learn(other.PublicKey())

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,14 +50,16 @@ func (c *connection) hostKeys() (transport.HostKeyVerifier, []string, error) {
 	h := &hostKeys{connection: c, learn: len(c.o.UserKnownHostsFile) > 0}
 	algorithms := c.algorithms.hostKeys
 	var files []string
-	for _, f := range append(c.o.UserKnownHostsFile[:len(c.o.UserKnownHostsFile):len(c.o.UserKnownHostsFile)], c.o.GlobalKnownHostsFile...) {
-		if r, err := os.Open(f); err == nil {
+	for i, f := range slices.Concat(c.o.UserKnownHostsFile, c.o.GlobalKnownHostsFile) {
+		r, err := os.Open(f)
+		switch {
+		case err == nil:
 			r.Close()
-		} else if !errors.Is(err, os.ErrNotExist) {
+		case errors.Is(err, fs.ErrNotExist):
+		case i < len(c.o.UserKnownHostsFile):
+			return nil, nil, fmt.Errorf("%s: %s", f, reason(err)) // it may know better than to trust the server
+		default:
 			c.log.debugf("hostkeys_foreach failed for %s: %s", f, reason(err))
-			if len(files) == 0 && h.learn {
-				h.learn = false
-			}
 			continue
 		}
 		files = append(files, f)
@@ -82,10 +86,8 @@ func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, 
 		h.log.debugf("Forcing accepting of host key for loopback/localhost.")
 		return nil
 	}
-	err := errors.New("")
-	if h.db == nil {
-		err = &knownhosts.KeyError{Address: address, Got: key}
-	} else {
+	var err error = &knownhosts.KeyError{Address: address, Got: key} // where there is no file
+	if h.db != nil {
 		err = h.db.Check(address, remote, key)
 	}
 	known, isKeyError := errors.AsType[*knownhosts.KeyError](err)

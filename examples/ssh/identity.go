@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/keys"
@@ -230,6 +232,13 @@ func (ids *identities) protected(path string) error {
 		ids.log.errorf("%s", line)
 	}
 	return os.ErrPermission
+}
+
+// ours says that the file belongs to who runs the program: the permissions of
+// others' files are their own affair.
+func ours(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(s.Uid) == os.Getuid()
 }
 
 // unlock asks for the passphrase of a key file until it is right, the user
