@@ -57,14 +57,15 @@ func (c *ServerConn) serveSession(ctx context.Context, nc *channel.NewChannel) {
 }
 
 func (s *Session) serve(h Handler) {
+	status := 255 // of a panic, and of runtime.Goexit
 	defer func() {
 		if v := recover(); v != nil {
 			s.conn.server.logPanic("session handler", v, debug.Stack())
-			s.Exit(255)
 		}
+		s.Exit(status)
 	}()
 	h.ServeSSH(s)
-	s.Exit(0)
+	status = 0
 }
 
 // handlerFor returns the handler of what a client starts, nil if there is none.
