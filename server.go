@@ -70,7 +70,7 @@ type Server struct {
 	MaxSessions int
 
 	// MaxStartups bounds the connections that have not logged in yet. Default
-	// 100; further ones are closed at once.
+	// 100; further ones are closed at once. Negative: no bound.
 	MaxStartups int
 
 	// KeepAlive notices clients that have vanished.
