@@ -22,7 +22,7 @@ func TestThousandClients(t *testing.T) {
 	checkGoroutines(t)
 	const clients = 1000
 	key := newKey(t)
-	addr := serve(t, &ssh.Server{MaxStartups: clients, Transport: transport.Config{HandshakeTimeout: -1}, Auth: auth.ServerConfig{
+	addr := serve(t, &ssh.Server{MaxStartups: clients, MaxStartupsPerSource: clients, Transport: transport.Config{HandshakeTimeout: -1}, Auth: auth.ServerConfig{
 		PublicKey: func(_ context.Context, _ *auth.Attempt, k keys.PublicKey) (*auth.Permissions, error) {
 			if !keys.Equal(k, key.PublicKey()) {
 				return nil, errors.New("unknown key")

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -30,7 +32,8 @@ type HandlerFunc func(s *Session)
 func (f HandlerFunc) ServeSSH(s *Session) { f(s) }
 
 // A Server serves SSH. Set HostKeys, Auth and Handler, then call Serve. The
-// fields must not change afterwards. What is not set is refused to clients.
+// fields must not change afterwards. What is not set is refused to clients. A
+// function of the server's that panics is logged and denies what it was asked.
 type Server struct {
 	// Addr is where ListenAndServe listens. Default ":22".
 	Addr string
@@ -61,7 +64,8 @@ type Server struct {
 
 	// ChannelHandlers serve channels of other types, and RequestHandlers
 	// global requests of other names. Each channel has a goroutine of its
-	// own; requests of one connection come one after the other.
+	// own; requests of one connection come one after the other. What a
+	// login's Permissions forbid is theirs to obey.
 	ChannelHandlers map[string]func(ctx context.Context, c *ServerConn, nc *channel.NewChannel)
 	RequestHandlers map[string]func(ctx context.Context, c *ServerConn, r *channel.Request)
 
@@ -70,8 +74,14 @@ type Server struct {
 	MaxSessions int
 
 	// MaxStartups bounds the connections that have not logged in yet. Default
-	// 100; further ones are closed at once. Negative: no bound.
+	// 100; further ones are closed at once, and OnDisconnect is told
+	// ErrTooManyStartups. Negative: no bound.
 	MaxStartups int
+
+	// MaxStartupsPerSource bounds those of one IPv4 address, or of one IPv6
+	// network of 64 bits, so that one client cannot lock out all others.
+	// Default half of MaxStartups; negative: no bound of its own.
+	MaxStartupsPerSource int
 
 	// KeepAlive notices clients that have vanished.
 	KeepAlive KeepAlive
@@ -91,23 +101,21 @@ type Server struct {
 	mu        sync.Mutex // a leaf
 	listeners map[net.Listener]struct{}
 	conns     map[*serving]struct{}
-	startups  int
+	startups  startups
 	closing   bool          // Shutdown or Close was called
 	idle      chan struct{} // closed when a connection or a session ends; nil while nobody waits
 }
 
-const (
-	defaultMaxSessions = 10
-	defaultMaxStartups = 100
-)
+const defaultMaxSessions = 10
 
 // ErrServerClosed is returned by Serve after Shutdown or Close.
 var ErrServerClosed = errors.New("ssh: server closed")
 
 // serving is one connection, logged in or not.
 type serving struct {
-	end  func(error) // ends it
-	conn *ServerConn // Server.mu: nil before login
+	end    func(error) // ends it
+	source netip.Prefix
+	conn   *ServerConn // Server.mu: nil before login
 }
 
 func (v *serving) endServing() {
@@ -347,16 +355,17 @@ func (s *Server) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
 		remote = nc.RemoteAddr()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	v := &serving{end: func(err error) { cancel(err) }}
-	if err := s.begin(v); err != nil {
+	v := &serving{end: func(err error) { cancel(err) }, source: sourceOf(remote)}
+	var c *ServerConn
+	err := s.begin(v)
+	if err != nil {
 		conn.Close()
-		cancel(err)
-		return err
-	}
-	c, err := s.logIn(ctx, conn)
-	s.loggedIn(v, c)
-	if err == nil {
-		err = c.serve(ctx)
+	} else {
+		c, err = s.logIn(ctx, conn)
+		s.loggedIn(v, c)
+		if err == nil {
+			err = c.serve(ctx)
+		}
 	}
 	cancel(err)
 	s.end(v)
@@ -367,24 +376,17 @@ func (s *Server) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
 	return err
 }
 
-// ErrTooManyStartups: a connection was refused because of MaxStartups.
-var ErrTooManyStartups = errors.New("ssh: too many connections that have not logged in")
-
+// begin takes a connection in, unless it is one too many.
 func (s *Server) begin(v *serving) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.initLocked()
-	limit := s.MaxStartups
-	if limit == 0 {
-		limit = defaultMaxStartups
-	}
-	switch {
-	case s.closing:
+	if s.closing {
 		return ErrServerClosed
-	case limit > 0 && s.startups >= limit:
-		return ErrTooManyStartups
 	}
-	s.startups++
+	if err := s.startups.add(v.source, s.MaxStartups, s.MaxStartupsPerSource); err != nil {
+		return err
+	}
 	s.conns[v] = struct{}{}
 	return nil
 }
@@ -392,7 +394,7 @@ func (s *Server) begin(v *serving) error {
 func (s *Server) loggedIn(v *serving, c *ServerConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.startups--
+	s.startups.remove(v.source)
 	v.conn = c
 }
 
@@ -418,7 +420,7 @@ func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerCon
 	if err != nil {
 		return nil, err
 	}
-	identity, err := auth.Server(ctx, tc, session(tc), &s.Auth)
+	identity, err := s.authenticate(ctx, tc)
 	if err != nil {
 		tc.Fail(err)
 		tc.Close()
@@ -426,6 +428,25 @@ func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerCon
 	}
 	tc.SetAuthenticated()
 	return newServerConn(s, tc, identity), nil
+}
+
+// authenticate has the user prove who they are. A callback that panics lets
+// nobody in.
+func (s *Server) authenticate(ctx context.Context, tc *transport.Conn) (id *auth.Identity, err error) {
+	defer s.recovered("authentication callback", func() { id, err = nil, errPanicked })
+	return auth.Server(ctx, tc, session(tc), &s.Auth)
+}
+
+// errPanicked ends what the server's own callback could not decide.
+var errPanicked = errors.New("ssh: a callback of the server panicked")
+
+// recovered, when deferred, keeps a panic of a callback from ending the
+// process: it is logged, and deny says what comes of it.
+func (s *Server) recovered(what string, deny func()) {
+	if v := recover(); v != nil {
+		s.logPanic(what, v, debug.Stack())
+		deny()
+	}
 }
 
 func (s *Server) log(msg string, args ...any) {

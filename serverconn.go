@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -79,10 +78,8 @@ func (c *ServerConn) Close() error { return c.conn.Close() }
 func (c *ServerConn) serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.conn.Fail(context.Cause(ctx)) })
 	defer stop()
-	if f := c.server.OnConnect; f != nil {
-		if err := f(c); err != nil {
-			c.conn.Fail(err)
-		}
+	if err := c.onConnect(); err != nil {
+		c.conn.Fail(err)
 	}
 	connCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -98,6 +95,14 @@ func (c *ServerConn) serve(ctx context.Context) error {
 	abort()
 	c.handlers.Wait()
 	return err
+}
+
+func (c *ServerConn) onConnect() (err error) {
+	if c.server.OnConnect == nil {
+		return nil
+	}
+	defer c.server.recovered("OnConnect", func() { err = errPanicked })
+	return c.server.OnConnect(c)
 }
 
 func (c *ServerConn) acceptChannels(ctx context.Context) {
@@ -158,14 +163,14 @@ func (c *ServerConn) acceptOther(ctx context.Context, nc *channel.NewChannel) {
 		return
 	}
 	c.handlers.Go(func() {
-		defer c.recover("channel handler")
+		defer c.server.recovered("channel handler", func() {})
 		h(ctx, c, nc)
 	})
 }
 
 // handleRequest serves the client's global requests.
 func (c *ServerConn) handleRequest(ctx context.Context, r *channel.Request) {
-	defer c.recover("request handler")
+	defer c.server.recovered("request handler", func() {})
 	if c.forward.HandleRequest(ctx, r) {
 		return
 	}
@@ -174,27 +179,23 @@ func (c *ServerConn) handleRequest(ctx context.Context, r *channel.Request) {
 	}
 }
 
-func (c *ServerConn) recover(what string) {
-	if v := recover(); v != nil {
-		c.server.logPanic(what, v, debug.Stack())
-	}
-}
-
 // forwardConfig narrows the server's ForwardConfig to the login's permissions.
 func (c *ServerConn) forwardConfig() channel.ForwardConfig {
 	cfg := c.server.Forward
 	p := c.identity.Permissions
 	if p == nil {
-		return cfg
+		p = new(auth.Permissions)
 	}
 	if dial := cfg.PermitDial; dial != nil {
-		cfg.PermitDial = func(ctx context.Context, to channel.TCPIPChannel) bool {
+		cfg.PermitDial = func(ctx context.Context, to channel.TCPIPChannel) (permit bool) {
+			defer c.server.recovered("PermitDial", func() { permit = false })
 			granted := p.ForceCommand == "" || p.PermitOpen != nil
 			return granted && p.AllowsOpen(to.Host, to.Port) && dial(ctx, to)
 		}
 	}
 	if listen := cfg.PermitListen; listen != nil {
-		cfg.PermitListen = func(ctx context.Context, host string, port uint32) bool {
+		cfg.PermitListen = func(ctx context.Context, host string, port uint32) (permit bool) {
+			defer c.server.recovered("PermitListen", func() { permit = false })
 			granted := p.ForceCommand == "" || p.PermitListen != nil
 			return granted && p.AllowsListen(host, port) && listen(ctx, host, port)
 		}

@@ -83,7 +83,7 @@ func (c *ServerConn) sessionPolicy() channel.SessionPolicy {
 		PTY: func(channel.PTY) bool {
 			return c.server.AllowPTY && (p == nil || !p.NoPTY)
 		},
-		Env: c.server.AllowEnv,
+		Env: c.allowEnv,
 		Start: func(_ context.Context, start *channel.Start) bool {
 			if p != nil && p.ForceCommand != "" {
 				return c.server.Handler != nil
@@ -91,6 +91,14 @@ func (c *ServerConn) sessionPolicy() channel.SessionPolicy {
 			return c.server.handlerFor(start) != nil
 		},
 	}
+}
+
+func (c *ServerConn) allowEnv(name, value string) (allow bool) {
+	if c.server.AllowEnv == nil {
+		return false
+	}
+	defer c.server.recovered("AllowEnv", func() { allow = false })
+	return c.server.AllowEnv(name, value)
 }
 
 // Context ends when the session or its connection does: the client may have

@@ -304,3 +304,45 @@ func TestTunnelDeliversWhatWasSent(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, size, n)
 }
+
+// A callback that panics denies, and the process goes on.
+func TestDefect_CallbackPanics(t *testing.T) {
+	checkGoroutines(t)
+	login := func(addr, user string) (*ssh.Client, error) {
+		return ssh.Dial(t.Context(), "tcp", addr, &ssh.ClientConfig{User: user, VerifyHostKey: transport.InsecureAcceptAnyHostKey})
+	}
+	addr := serve(t, &ssh.Server{
+		Auth: auth.ServerConfig{None: func(_ context.Context, a *auth.Attempt) (*auth.Permissions, error) {
+			if a.User == "mallory" {
+				panic("in authentication")
+			}
+			return nil, nil
+		}},
+		OnConnect: func(c *ssh.ServerConn) error {
+			if c.User() == "eve" {
+				panic("in OnConnect")
+			}
+			return nil
+		},
+		AllowEnv: func(string, string) bool { panic("in AllowEnv") },
+		Forward: channel.ForwardConfig{
+			PermitDial:   func(context.Context, channel.TCPIPChannel) bool { panic("in PermitDial") },
+			PermitListen: func(context.Context, string, uint32) bool { panic("in PermitListen") },
+		},
+	})
+	_, err := login(addr, "mallory")
+	require.Error(t, err)
+	if c, err := login(addr, "eve"); err == nil {
+		require.Error(t, c.Wait())
+	}
+	c := dial(t, addr)
+	env := c.Command("env")
+	env.Env = []string{"A=B"}
+	out, err := env.Output(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "\n", string(out))
+	_, err = c.Dial(t.Context(), "tcp", "127.0.0.1:1")
+	require.Error(t, err)
+	_, err = c.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.Error(t, err)
+}
