@@ -43,12 +43,7 @@ func TestDefect_ErrorTextsAreBounded(t *testing.T) {
 				logged = max(logged, len(err.Error()))
 			}})
 			attack.send(r)
-			if name == "algorithm" {
-				r.failure()
-				r.c.Fail(errWrong)
-			} else {
-				r.end()
-			}
+			r.end()
 			_, err := end()
 			require.Less(t, len(err.Error()), most)
 			require.Less(t, logged, most)

@@ -43,6 +43,20 @@ func (m *serviceMessage) parse(p []byte) error {
 	return nil
 }
 
+// maxName is the longest name of a method, a service or an algorithm (RFC 4250
+// section 4.6.1).
+const maxName = 64
+
+// readName reads such a name. What it is called ends in logs.
+func readName(r *wire.Reader) string {
+	b := r.Bytes()
+	if len(b) > maxName {
+		r.Fail(wire.ErrInvalid)
+		return ""
+	}
+	return string(b)
+}
+
 // userauthRequest is USERAUTH_REQUEST (RFC 4252 section 5). fields are those
 // of the method, not yet parsed, as an alias.
 type userauthRequest struct {
@@ -60,7 +74,7 @@ func (m *userauthRequest) append(b []byte) []byte {
 
 func (m *userauthRequest) parse(p []byte) error {
 	r := expect(p, wire.MsgUserauthRequest)
-	m.user, m.service, m.method = r.Text(), r.Text(), r.Text()
+	m.user, m.service, m.method = r.Text(), readName(&r), readName(&r)
 	if err := r.Err(); err != nil {
 		return malformed("USERAUTH_REQUEST", err)
 	}

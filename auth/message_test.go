@@ -52,6 +52,15 @@ var codecs = []codec{
 		[]message{&infoResponse{}, &infoResponse{[]string{"", "a"}}}},
 }
 
+// Names longer than the RFC allows would end in a server's log.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("x", maxName+1)
+	require.Error(t, new(userauthRequest).parse((&userauthRequest{user: "bob", service: serviceConnection, method: long}).append(nil)))
+	require.Error(t, new(userauthRequest).parse((&userauthRequest{user: "bob", service: long, method: MethodNone}).append(nil)))
+	require.Error(t, new(publicKeyFields).parse((&publicKeyFields{algorithm: long}).append(nil)))
+	require.NoError(t, new(publicKeyFields).parse((&publicKeyFields{algorithm: long[1:]}).append(nil)))
+}
+
 func TestMessages(t *testing.T) {
 	for _, codec := range codecs {
 		t.Run(codec.name, func(t *testing.T) {

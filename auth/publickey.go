@@ -40,7 +40,7 @@ func (m *publicKeyFields) appendUnsigned(b []byte) []byte {
 
 func (m *publicKeyFields) parse(fields []byte) error {
 	r := wire.NewReader(fields)
-	m.signed, m.algorithm, m.blob = r.Bool(), r.Text(), r.Bytes()
+	m.signed, m.algorithm, m.blob = r.Bool(), readName(&r), r.Bytes()
 	if m.signed {
 		m.signature = r.Bytes()
 	}
