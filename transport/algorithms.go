@@ -2,17 +2,14 @@ package transport
 
 import (
 	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/sha512"
 	"fmt"
-	"hash"
 	"slices"
 
 	"golang.org/x/sys/cpu"
 
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport/internal/umac"
 )
 
 // A cipherMethod is one row of the table of ciphers. Exactly one of aead and
@@ -28,9 +25,9 @@ type cipherMethod struct {
 type macMethod struct {
 	name    string
 	keySize int
-	size    int // bytes sent
+	size    int // of a tag
 	etm     bool
-	hash    func(key []byte) hash.Hash
+	new     func(key []byte) packetMAC
 }
 
 // ciphers are all that this package knows, in the order of the default
@@ -44,15 +41,17 @@ var ciphers = []cipherMethod{
 	{name: "aes256-ctr", keySize: 32, ivSize: 16, stream: newCTR},
 }
 
+// macs are all that this package knows, in the order of the default proposal.
 var macs = []macMethod{
-	{name: "hmac-sha2-256-etm@openssh.com", keySize: 32, size: 32, etm: true, hash: hmacSHA256},
-	{name: "hmac-sha2-512-etm@openssh.com", keySize: 64, size: 64, etm: true, hash: hmacSHA512},
-	{name: "hmac-sha2-256", keySize: 32, size: 32, hash: hmacSHA256},
-	{name: "hmac-sha2-512", keySize: 64, size: 64, hash: hmacSHA512},
+	{name: "umac-64-etm@openssh.com", keySize: umac.KeySize, size: umac.Size64, etm: true, new: umac64},
+	{name: "umac-128-etm@openssh.com", keySize: umac.KeySize, size: umac.Size128, etm: true, new: umac128},
+	{name: "hmac-sha2-256-etm@openssh.com", keySize: 32, size: 32, etm: true, new: hmacSHA256},
+	{name: "hmac-sha2-512-etm@openssh.com", keySize: 64, size: 64, etm: true, new: hmacSHA512},
+	{name: "umac-64@openssh.com", keySize: umac.KeySize, size: umac.Size64, new: umac64},
+	{name: "umac-128@openssh.com", keySize: umac.KeySize, size: umac.Size128, new: umac128},
+	{name: "hmac-sha2-256", keySize: 32, size: 32, new: hmacSHA256},
+	{name: "hmac-sha2-512", keySize: 64, size: 64, new: hmacSHA512},
 }
-
-func hmacSHA256(key []byte) hash.Hash { return hmac.New(sha256.New, key) }
-func hmacSHA512(key []byte) hash.Hash { return hmac.New(sha512.New, key) }
 
 // hostKeyAlgorithms are the signature algorithms that a client accepts of a
 // server by default, preferred first.
@@ -165,5 +164,5 @@ func (d *suite) newPacketCipher(derive func(tag byte, n int) []byte, ivTag, keyT
 	}
 	macKey := derive(macTag, d.mac.keySize)
 	defer clear(macKey)
-	return newMACCipher(stream, d.mac.hash(macKey), d.mac.size, d.mac.etm), nil
+	return newMACCipher(stream, d.mac.new(macKey), d.mac.size, d.mac.etm), nil
 }

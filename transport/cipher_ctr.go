@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
-	"hash"
 )
 
 // macCipher pairs a stream cipher (aes*-ctr, RFC 4344 section 4) with a MAC,
@@ -18,13 +17,9 @@ import (
 //     verified before anything is decrypted.
 type macCipher struct {
 	stream cipher.Stream
-	mac    hash.Hash
-	size   int // bytes of the MAC that are sent
+	mac    packetMAC
+	size   int // of mac's tags
 	etm    bool
-
-	// Scratch space, here because what crosses an interface escapes.
-	seq [4]byte
-	sum []byte // cap is mac.Size()
 }
 
 func newCTR(key, iv []byte) (cipher.Stream, error) {
@@ -35,8 +30,8 @@ func newCTR(key, iv []byte) (cipher.Stream, error) {
 	return cipher.NewCTR(block, iv), nil
 }
 
-func newMACCipher(stream cipher.Stream, mac hash.Hash, size int, etm bool) packetCipher {
-	return &macCipher{stream: stream, mac: mac, size: size, etm: etm, sum: make([]byte, 0, mac.Size())}
+func newMACCipher(stream cipher.Stream, mac packetMAC, size int, etm bool) packetCipher {
+	return &macCipher{stream: stream, mac: mac, size: size, etm: etm}
 }
 
 func (c *macCipher) geometry() geometry {
@@ -46,24 +41,14 @@ func (c *macCipher) geometry() geometry {
 	return geometry{align: aes.BlockSize, headSize: aes.BlockSize, tagSize: c.size}
 }
 
-// tag computes mac(key, sequence_number ‖ b), valid until the next call.
-func (c *macCipher) tag(seq uint32, b []byte) []byte {
-	binary.BigEndian.PutUint32(c.seq[:], seq)
-	c.mac.Reset()
-	c.mac.Write(c.seq[:])
-	c.mac.Write(b)
-	c.sum = c.mac.Sum(c.sum[:0])
-	return c.sum[:c.size]
-}
-
 func (c *macCipher) seal(seq uint32, packet []byte) {
 	end := len(packet) - c.size
 	if c.etm {
 		c.stream.XORKeyStream(packet[lengthSize:end], packet[lengthSize:end])
-		copy(packet[end:], c.tag(seq, packet[:end]))
+		copy(packet[end:], c.mac.tag(seq, packet[:end]))
 		return
 	}
-	copy(packet[end:], c.tag(seq, packet[:end]))
+	copy(packet[end:], c.mac.tag(seq, packet[:end]))
 	c.stream.XORKeyStream(packet[:end], packet[:end])
 }
 
@@ -77,7 +62,7 @@ func (c *macCipher) openLength(_ uint32, head []byte) uint32 {
 func (c *macCipher) open(seq uint32, packet []byte) bool {
 	end := len(packet) - c.size
 	if c.etm {
-		if subtle.ConstantTimeCompare(c.tag(seq, packet[:end]), packet[end:]) != 1 {
+		if subtle.ConstantTimeCompare(c.mac.tag(seq, packet[:end]), packet[end:]) != 1 {
 			return false
 		}
 		c.stream.XORKeyStream(packet[lengthSize:end], packet[lengthSize:end])
@@ -85,5 +70,5 @@ func (c *macCipher) open(seq uint32, packet []byte) bool {
 	}
 	rest := packet[aes.BlockSize:end]
 	c.stream.XORKeyStream(rest, rest)
-	return subtle.ConstantTimeCompare(c.tag(seq, packet[:end]), packet[end:]) == 1
+	return subtle.ConstantTimeCompare(c.mac.tag(seq, packet[:end]), packet[end:]) == 1
 }

@@ -11,11 +11,14 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/poly1305"
+
+	"github.com/fairlead-go/ssh/transport/internal/umac"
 )
 
 // The tests here build each construction a second time, from its description
@@ -62,6 +65,29 @@ func referenceGCM(key, iv []byte, seq uint32, plain []byte) []byte {
 	return gcm.Seal(bytes.Clone(plain[:4]), nonce, plain[4:], plain[:4])
 }
 
+// referenceMAC is the MAC of that name under test keys. UMAC itself is tested
+// where it is written; what is tested here is what goes into it.
+func referenceMAC(name string) func(seq uint32, packet []byte) []byte {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "@openssh.com"), "-etm")
+	overSequence := func(mac hash.Hash) func(uint32, []byte) []byte {
+		return func(seq uint32, packet []byte) []byte {
+			mac.Reset()
+			mac.Write(append(binary.BigEndian.AppendUint32(nil, seq), packet...))
+			return mac.Sum(nil)
+		}
+	}
+	return map[string]func(uint32, []byte) []byte{
+		"hmac-sha2-256": overSequence(hmac.New(sha256.New, testKeys('E', 32))),
+		"hmac-sha2-512": overSequence(hmac.New(sha512.New, testKeys('E', 64))),
+		"umac-64": func(seq uint32, packet []byte) []byte {
+			return umac.New64((*[16]byte)(testKeys('E', 16))).Append(nil, uint64(seq), packet)
+		},
+		"umac-128": func(seq uint32, packet []byte) []byte {
+			return umac.New128((*[16]byte)(testKeys('E', 16))).Append(nil, uint64(seq), packet)
+		},
+	}[name]
+}
+
 func TestConstructions(t *testing.T) {
 	for _, d := range testSuites() {
 		t.Run(d.String(), func(t *testing.T) {
@@ -70,15 +96,12 @@ func TestConstructions(t *testing.T) {
 			tagSize := geo.tagSize
 			key, iv := testKeys('C', d.cipher.keySize), testKeys('A', d.cipher.ivSize)
 			var stream cipher.Stream
-			var mac hash.Hash
+			var mac func(seq uint32, packet []byte) []byte
 			if d.mac != nil {
 				block, err := aes.NewCipher(key)
 				require.NoError(t, err)
 				stream = cipher.NewCTR(block, iv)
-				mac = hmac.New(sha256.New, testKeys('E', 32))
-				if d.mac.size == 64 {
-					mac = hmac.New(sha512.New, testKeys('E', 64))
-				}
+				mac = referenceMAC(d.mac.name)
 			}
 			for seq := range uint32(300) {
 				b := plainPacket(int(seq)+1, geo.padding(int(seq)+1), tagSize)
@@ -91,17 +114,15 @@ func TestConstructions(t *testing.T) {
 				case d.mac == nil:
 					want = referenceGCM(key, iv, seq, plain)
 				default:
-					mac.Reset()
-					mac.Write(binary.BigEndian.AppendUint32(nil, seq))
 					want = bytes.Clone(plain)
 					if d.mac.etm {
 						stream.XORKeyStream(want[4:], want[4:])
-						mac.Write(want)
+						want = append(want, mac(seq, want)...)
 					} else {
-						mac.Write(want)
+						sum := mac(seq, want)
 						stream.XORKeyStream(want, want)
+						want = append(want, sum...)
 					}
-					want = mac.Sum(want)
 				}
 				require.Equal(t, want, b, seq)
 			}
@@ -132,6 +153,17 @@ func TestSequenceNumberInTag(t *testing.T) {
 	want := referenceChaCha(key, 1<<32-1, b[:len(b)-16])
 	c.seal(1<<32-1, b)
 	require.Equal(t, want, b)
+}
+
+// TestMACOrder: the default proposal is OpenSSH's, as far as it goes.
+func TestMACOrder(t *testing.T) {
+	require.Equal(t, []string{
+		"umac-64-etm@openssh.com", "umac-128-etm@openssh.com", "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com",
+		"umac-64@openssh.com", "umac-128@openssh.com", "hmac-sha2-256", "hmac-sha2-512",
+	}, MACs())
+	for _, m := range macs {
+		require.Len(t, m.new(testKeys('E', m.keySize)).tag(1, data(100)), m.size, m.name)
+	}
 }
 
 // TestGCMNonce: only its last eight bytes count, and a carry stays in them
@@ -165,11 +197,11 @@ func TestPublishedVectors(t *testing.T) {
 	sealed := c.(*gcmCipher).aead.Seal(nil, make([]byte, 12), make([]byte, 16), nil)
 	require.Equal(t, "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf", hex.EncodeToString(sealed))
 
-	m := macByName("hmac-sha2-256").hash([]byte("Jefe"))
-	m.Write([]byte("what do ya want for nothing?"))
-	require.Equal(t, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", hex.EncodeToString(m.Sum(nil)))
-	m = macByName("hmac-sha2-512").hash([]byte("Jefe"))
-	m.Write([]byte("what do ya want for nothing?"))
+	// The message begins with what stands for the sequence number here.
+	m := macByName("hmac-sha2-256").new([]byte("Jefe"))
+	seq, rest := binary.BigEndian.Uint32([]byte("what")), []byte(" do ya want for nothing?")
+	require.Equal(t, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", hex.EncodeToString(m.tag(seq, rest)))
+	m = macByName("hmac-sha2-512").new([]byte("Jefe"))
 	require.Equal(t, "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"+
-		"9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737", hex.EncodeToString(m.Sum(nil)))
+		"9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737", hex.EncodeToString(m.tag(seq, rest)))
 }
