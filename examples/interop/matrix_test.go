@@ -31,6 +31,7 @@ const (
 // peers both have. With OpenSSH it is every combination; with the others,
 // every cipher, MAC and key exchange, with the host key algorithms in turn.
 func TestAlgorithms(t *testing.T) {
+	t.Parallel()
 	payload := randomBytes(matrixBytes)
 	t.Run("server", func(t *testing.T) {
 		for _, tt := range []struct {

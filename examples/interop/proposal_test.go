@@ -91,7 +91,7 @@ func (p proposal) common() (all []combination) {
 			macs = both(transport.MACs(), p.mac)
 		}
 		for _, mac := range macs {
-			for _, kex := range both(transport.KeyExchanges(), p.kex) {
+			for _, kex := range both(transport.SupportedKeyExchanges(), p.kex) {
 				for _, hostKey := range both(transport.HostKeyAlgorithms(), p.hostKey) {
 					all = append(all, combination{kex, hostKey, cipher, mac})
 				}

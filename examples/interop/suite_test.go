@@ -47,6 +47,7 @@ var nextPort atomic.Int32
 // TestOpenSSHSuite runs OpenSSH's own tests with the example programs in the
 // place of its ssh, its sshd, and both.
 func TestOpenSSHSuite(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat(filepath.Join(regress, "test-exec.sh")); err != nil {
 		t.Fatal("Debian's package openssh-tests is not installed: run make peers")
 	}
