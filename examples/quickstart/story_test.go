@@ -113,7 +113,7 @@ func TestFailingStep(t *testing.T) {
 	err := s.tell(t.Context())
 	require.ErrorIs(t, err, broken)
 	require.EqualError(t, err, "step 6 (Nothing works) failed: broken on purpose")
-	require.NotContains(t, out.String(), "7. ")
+	require.NotContains(t, out.String(), "\n7. ")
 	require.NotContains(t, out.String(), "worked")
 	requireEmpty(t, dir)
 }
