@@ -7,8 +7,8 @@ import (
 	"github.com/fairlead-go/ssh/wire"
 )
 
-// Messages of the methods that are shaped like ECDH (RFC 5656 section 7.1);
-// the hybrid methods use the same numbers under other names.
+// Messages of the methods that are shaped like ECDH (RFC 5656 section 7.1); the
+// hybrid methods and Diffie-Hellman use the same numbers under other names.
 const (
 	msgECDHInit  = 30
 	msgECDHReply = 31
@@ -26,41 +26,53 @@ type agreement interface {
 }
 
 // ecdhShaped is the start of a method with the two messages of RFC 5656
-// section 4:
-//
-//	client to server: byte INIT, string Q_C
-//	server to client: byte REPLY, string K_S, string Q_S, string signature
-//
-// and the exchange hash over V_C, V_S, I_C, I_S, K_S, Q_C, Q_S and K.
+// section 4. Those of Diffie-Hellman (RFC 4253 section 8) are the same, their
+// mpints being strings of a certain content.
 func ecdhShaped(a agreement) func(*machine) {
+	d := &dialogue{agreement: a, init: msgECDHInit, reply: msgECDHReply}
 	return func(x *machine) {
 		if x.role == Client {
-			x.next = func(in []byte) ([][]byte, error) { return x.sendInit(a, in) }
+			x.next = func(in []byte) ([][]byte, error) { return d.sendInit(x, in) }
 		} else {
-			x.next = func(in []byte) ([][]byte, error) { return x.answerInit(a, in) }
+			x.next = func(in []byte) ([][]byte, error) { return d.answerInit(x, in) }
 		}
 	}
 }
 
-// sendInit is the client's first step.
-func (x *machine) sendInit(a agreement, in []byte) ([][]byte, error) {
+// A dialogue is an agreement in two messages:
+//
+//	client to server: byte INIT, string Q_C
+//	server to client: byte REPLY, string K_S, string Q_S, string signature
+//
+// with the exchange hash over V_C, V_S, I_C, I_S, K_S, the parameters, Q_C, Q_S
+// and K.
+type dialogue struct {
+	agreement
+	init, reply byte   // message numbers
+	parameters  []byte // as they are hashed; group exchange only
+}
+
+var errSpeaksFirst = fmt.Errorf("%w: the client speaks first", ErrUnexpectedMessage)
+
+// sendInit is the client's first step of a dialogue.
+func (d *dialogue) sendInit(x *machine, in []byte) ([][]byte, error) {
 	if in != nil {
-		return nil, fmt.Errorf("%w: the client speaks first", ErrUnexpectedMessage)
+		return nil, errSpeaksFirst
 	}
-	ours, agree, err := a.offer()
+	ours, agree, err := d.offer()
 	if err != nil {
 		return nil, err
 	}
-	x.next = func(in []byte) ([][]byte, error) { return nil, x.takeReply(ours, agree, in) }
+	x.next = func(in []byte) ([][]byte, error) { return nil, d.takeReply(x, ours, agree, in) }
 	init := make([]byte, 0, 1+4+len(ours))
-	init = append(init, msgECDHInit)
+	init = append(init, d.init)
 	init = wire.AppendString(init, ours)
 	return [][]byte{init}, nil
 }
 
-// takeReply is the client's second step.
-func (x *machine) takeReply(ours []byte, agree func(peer []byte) ([]byte, error), in []byte) error {
-	r := message(in, msgECDHReply)
+// takeReply is the client's last step.
+func (d *dialogue) takeReply(x *machine, ours []byte, agree func(peer []byte) ([]byte, error), in []byte) error {
+	r := message(in, d.reply)
 	hostKey, theirs, signature := r.Bytes(), r.Bytes(), r.Bytes()
 	if err := r.End(); err != nil {
 		return err
@@ -73,6 +85,7 @@ func (x *machine) takeReply(ours []byte, agree func(peer []byte) ([]byte, error)
 		return err
 	}
 	writeString(x.hash, hostKey)
+	x.hash.Write(d.parameters)
 	writeString(x.hash, ours)
 	writeString(x.hash, theirs)
 	x.complete(hostKey, secret)
@@ -80,19 +93,20 @@ func (x *machine) takeReply(ours []byte, agree func(peer []byte) ([]byte, error)
 	return nil
 }
 
-// answerInit is the server's only step.
-func (x *machine) answerInit(a agreement, in []byte) ([][]byte, error) {
-	r := message(in, msgECDHInit)
+// answerInit is the server's last step.
+func (d *dialogue) answerInit(x *machine, in []byte) ([][]byte, error) {
+	r := message(in, d.init)
 	theirs := r.Bytes()
 	if err := r.End(); err != nil {
 		return nil, err
 	}
-	ours, secret, err := a.answer(theirs)
+	ours, secret, err := d.answer(theirs)
 	if err != nil {
 		return nil, err
 	}
 	hostKey := x.hostKey.Public
 	writeString(x.hash, hostKey)
+	x.hash.Write(d.parameters)
 	writeString(x.hash, theirs)
 	writeString(x.hash, ours)
 	x.complete(hostKey, secret)
@@ -102,7 +116,7 @@ func (x *machine) answerInit(a agreement, in []byte) ([][]byte, error) {
 	}
 	x.result.Signature = slices.Clone(signature)
 	reply := make([]byte, 0, 1+3*4+len(hostKey)+len(ours)+len(signature))
-	reply = append(reply, msgECDHReply)
+	reply = append(reply, d.reply)
 	reply = wire.AppendString(reply, hostKey)
 	reply = wire.AppendString(reply, ours)
 	reply = wire.AppendString(reply, signature)

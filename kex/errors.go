@@ -11,6 +11,9 @@ var (
 	// ErrPublicValue: the peer's public value has the wrong length, is no
 	// element of the group, or leads to a shared secret that it dictates.
 	ErrPublicValue = errors.New("public value is not valid")
+	// ErrGroup: in a group exchange, the server's group is not one to compute
+	// in, or the client asked for sizes that the server has none of.
+	ErrGroup = errors.New("group is not acceptable")
 	// ErrUnexpectedMessage: the message is not the one that comes next.
 	ErrUnexpectedMessage = errors.New("unexpected message")
 	// ErrHostKey: the server's host key or its signature is empty.

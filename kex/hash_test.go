@@ -1,10 +1,13 @@
 package kex
 
 import (
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/mlkem"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -50,11 +53,11 @@ func handHash(t *testing.T, method string, parts ...[]byte) []byte {
 
 func handCurve(method string) ecdh.Curve {
 	switch {
-	case strings.HasSuffix(method, "nistp256"):
+	case strings.Contains(method, "nistp256"):
 		return ecdh.P256()
-	case strings.HasSuffix(method, "nistp384"):
+	case strings.Contains(method, "nistp384"):
 		return ecdh.P384()
-	case strings.HasSuffix(method, "nistp521"):
+	case strings.Contains(method, "nistp521"):
 		return ecdh.P521()
 	}
 	return ecdh.X25519()
@@ -68,6 +71,93 @@ func handECDH(t *testing.T, key *ecdh.PrivateKey, peer []byte) []byte {
 	return secret
 }
 
+// handKEM is one of the two sizes of ML-KEM, with the lengths of FIPS 203
+// table 3.
+type handKEM struct {
+	public, ciphertext int
+	generate           func() (crypto.Decapsulator, error)
+	parse              func([]byte) (crypto.Encapsulator, error)
+	hash               func([]byte) []byte
+}
+
+func handKEMOf(method string) *handKEM {
+	switch {
+	case strings.HasPrefix(method, "mlkem768"):
+		return &handKEM{1184, 1088,
+			func() (crypto.Decapsulator, error) { return mlkem.GenerateKey768() },
+			func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey768(b) },
+			func(b []byte) []byte { h := sha256.Sum256(b); return h[:] }}
+	case strings.HasPrefix(method, "mlkem1024"):
+		return &handKEM{1568, 1568,
+			func() (crypto.Decapsulator, error) { return mlkem.GenerateKey1024() },
+			func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey1024(b) },
+			func(b []byte) []byte { h := sha512.Sum384(b); return h[:] }}
+	}
+	return nil
+}
+
+// handPrime is the prime of RFC 3526 by its formula there:
+// 2^n - 2^(n-64) - 1 + 2^64 * ( [2^(n-130) pi] + k ).
+func handPrime(n uint, k int64) *big.Int {
+	one := big.NewInt(1)
+	shifted := func(by uint) *big.Int { return new(big.Int).Lsh(one, by) }
+	// Machin: pi/4 = 4 arctan(1/5) - arctan(1/239), with bits to spare.
+	unit := shifted(n - 130 + 64)
+	arctan := func(inverse int64) *big.Int {
+		term := new(big.Int).Quo(unit, big.NewInt(inverse))
+		sum := new(big.Int).Set(term)
+		for i := int64(3); term.Sign() != 0; i += 2 {
+			term.Quo(term, big.NewInt(-inverse*inverse))
+			sum.Add(sum, new(big.Int).Quo(term, big.NewInt(i)))
+		}
+		return sum
+	}
+	pi := arctan(5)
+	pi.Lsh(pi, 2).Sub(pi, arctan(239)).Lsh(pi, 2).Rsh(pi, 64)
+	p := pi.Add(pi, big.NewInt(k))
+	p.Lsh(p, 64).Add(p, shifted(n)).Sub(p, shifted(n-64))
+	return p.Sub(p, one)
+}
+
+func handGroup(method string) *big.Int {
+	switch method {
+	case "diffie-hellman-group14-sha256":
+		return handPrime(2048, 124476)
+	case "diffie-hellman-group16-sha512":
+		return handPrime(4096, 240904)
+	case "diffie-hellman-group18-sha512":
+		return handPrime(8192, 4743158)
+	}
+	return nil
+}
+
+func TestBuiltinGroups(t *testing.T) {
+	ks := map[int]int64{2048: 124476, 3072: 1690314, 4096: 240904, 6144: 929484, 8192: 4743158}
+	require.Len(t, builtin, len(ks))
+	for _, m := range builtin {
+		n := m().p.BitLen()
+		require.Zero(t, m().p.Cmp(handPrime(uint(n), ks[n])), n)
+		require.Zero(t, m().g.Cmp(big.NewInt(2)), n)
+	}
+}
+
+// handHalf is one side by hand: what to send, and what K is for what the other
+// sends.
+func handHalf(t *testing.T, method string) (ours []byte, k func(theirs []byte) []byte) {
+	if p := handGroup(method); p != nil {
+		x, err := rand.Int(rand.Reader, p)
+		require.NoError(t, err)
+		ours := handMpint(new(big.Int).Exp(big.NewInt(2), x, p).Bytes())[4:]
+		return ours, func(theirs []byte) []byte {
+			f := new(big.Int).SetBytes(theirs)
+			return handMpint(f.Exp(f, x, p).Bytes())
+		}
+	}
+	key, err := handCurve(method).GenerateKey(nil)
+	require.NoError(t, err)
+	return key.PublicKey().Bytes(), func(theirs []byte) []byte { return handMpint(handECDH(t, key, theirs)) }
+}
+
 // TestClientAgainstHand plays the server by hand.
 func TestClientAgainstHand(t *testing.T) {
 	forEachMethod(t, func(t *testing.T, method string) {
@@ -75,20 +165,20 @@ func TestClientAgainstHand(t *testing.T) {
 		require.Equal(t, handString(init[5:]), init[1:])
 		theirs := init[5:]
 
-		key, err := handCurve(method).GenerateKey(nil)
-		require.NoError(t, err)
-		ours := key.PublicKey().Bytes()
-		var k []byte
-		if PostQuantum(method) {
-			require.Len(t, theirs, 1184+32)
-			public, err := mlkem.NewEncapsulationKey768(theirs[:1184])
+		var ours, k []byte
+		if kem := handKEMOf(method); kem != nil {
+			public, err := kem.parse(theirs[:kem.public])
+			require.NoError(t, err)
+			key, err := handCurve(method).GenerateKey(nil)
 			require.NoError(t, err)
 			kPQ, ciphertext := public.Encapsulate()
-			sum := sha256.Sum256(append(kPQ, handECDH(t, key, theirs[1184:])...))
-			k, ours = handString(sum[:]), append(ciphertext, ours...)
-			require.Len(t, ours, 1088+32)
+			require.Len(t, ciphertext, kem.ciphertext)
+			k = handString(kem.hash(append(kPQ, handECDH(t, key, theirs[kem.public:])...)))
+			ours = append(ciphertext, key.PublicKey().Bytes()...)
 		} else {
-			k = handMpint(handECDH(t, key, theirs))
+			var agree func([]byte) []byte
+			ours, agree = handHalf(t, method)
+			k = agree(theirs)
 		}
 
 		reply := []byte{31}
@@ -109,13 +199,21 @@ func TestClientAgainstHand(t *testing.T) {
 // TestServerAgainstHand plays the client by hand.
 func TestServerAgainstHand(t *testing.T) {
 	forEachMethod(t, func(t *testing.T, method string) {
-		key, err := handCurve(method).GenerateKey(nil)
-		require.NoError(t, err)
-		ours := key.PublicKey().Bytes()
-		kemKey, err := mlkem.GenerateKey768()
-		require.NoError(t, err)
-		if PostQuantum(method) {
-			ours = append(kemKey.EncapsulationKey().Bytes(), ours...)
+		var ours []byte
+		var agree func([]byte) []byte
+		if kem := handKEMOf(method); kem != nil {
+			kemKey, err := kem.generate()
+			require.NoError(t, err)
+			key, err := handCurve(method).GenerateKey(nil)
+			require.NoError(t, err)
+			ours = append(kemKey.Encapsulator().Bytes(), key.PublicKey().Bytes()...)
+			agree = func(theirs []byte) []byte {
+				kPQ, err := kemKey.Decapsulate(theirs[:kem.ciphertext])
+				require.NoError(t, err)
+				return handString(kem.hash(append(kPQ, handECDH(t, key, theirs[kem.ciphertext:])...)))
+			}
+		} else {
+			ours, agree = handHalf(t, method)
 		}
 		server, reply := answer(t, method, append([]byte{30}, handString(ours)...))
 
@@ -126,15 +224,7 @@ func TestServerAgainstHand(t *testing.T) {
 		theirs := rest[4 : 4+n]
 		require.Equal(t, handString(server.Result().Signature), rest[4+n:])
 
-		var k []byte
-		if PostQuantum(method) {
-			kPQ, err := kemKey.Decapsulate(theirs[:1088])
-			require.NoError(t, err)
-			sum := sha256.Sum256(append(kPQ, handECDH(t, key, theirs[1088:])...))
-			k = handString(sum[:])
-		} else {
-			k = handMpint(handECDH(t, key, theirs))
-		}
+		k := agree(theirs)
 		require.Equal(t, k, server.Result().K)
 		require.Equal(t, handHash(t, method, hostKey, handString(ours), handString(theirs), k), server.Result().H)
 	})
@@ -195,7 +285,10 @@ func TestRecordedTranscripts(t *testing.T) {
 			require.True(t, ed25519.Verify(public.Bytes(), x.Result().H, signature.Bytes()))
 		})
 	}
-	for _, method := range Methods() {
+	for _, method := range []string{
+		"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org",
+		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
+	} {
 		require.True(t, seen[method], method)
 	}
 }

@@ -23,9 +23,18 @@ var mlkem768 = kem{
 	parse:          func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey768(b) },
 }
 
+var mlkem1024 = kem{
+	publicSize:     mlkem.EncapsulationKeySize1024,
+	ciphertextSize: mlkem.CiphertextSize1024,
+	generate:       func() (crypto.Decapsulator, error) { return mlkem.GenerateKey1024() },
+	parse:          func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey1024(b) },
+}
+
 // A hybrid is the agreement of RFC 10042 section 2: each value is the KEM's,
 // followed by the curve's, and the secret is the hash of the KEM's secret
-// followed by the curve's. It holds as long as one of the two does.
+// followed by the curve's. It holds as long as one of the two does. Both are
+// hashed as byte strings of fixed length: that of a NIST curve is the whole
+// x-coordinate, leading zeros included, and no mpint.
 type hybrid struct {
 	kem   kem
 	curve curve

@@ -40,7 +40,18 @@ type Config struct {
 	Role       Role
 	Transcript Transcript
 	HostKey    *HostKey // server only, and then required
+
+	// GroupBits is the size of group that a client prefers in a group
+	// exchange (RFC 4419), within the 2048 to 8192 that it takes. Default: 3072.
+	GroupBits int
+	// Moduli are the groups that a server has for a group exchange. Default:
+	// those of RFC 3526.
+	Moduli *Moduli
 }
+
+// defaultGroupBits is worth 128 bits of strength (NIST SP 800-57 part 1, table
+// 2).
+const defaultGroupBits = 3072
 
 // An Exchange is one run of a key exchange method. It is for one goroutine.
 type Exchange interface {
@@ -79,7 +90,10 @@ func New(name string, cfg Config) (Exchange, error) {
 	if err := cfg.check(); err != nil {
 		return nil, &Error{Method: m.name, Err: err}
 	}
-	x := &machine{method: m, role: cfg.Role, hash: m.hash.New()}
+	x := &machine{method: m, role: cfg.Role, hash: m.hash.New(), moduli: cfg.Moduli, groupBits: cfg.GroupBits}
+	if x.groupBits == 0 {
+		x.groupBits = defaultGroupBits
+	}
 	if cfg.Role == Server {
 		x.hostKey = *cfg.HostKey
 	}
@@ -104,6 +118,9 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("role %d is neither client nor server", c.Role)
 	}
+	if c.GroupBits != 0 && (c.GroupBits < minGroupBits || c.GroupBits > maxGroupBits) {
+		return fmt.Errorf("group of %d bits is not between %d and %d", c.GroupBits, minGroupBits, maxGroupBits)
+	}
 	t := &c.Transcript
 	if len(t.ClientVersion) == 0 || len(t.ServerVersion) == 0 {
 		return errors.New("an identification string is missing")
@@ -116,12 +133,24 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Methods returns the names of the methods to propose, preferred first. The
-// slice is the caller's.
-func Methods() []string {
-	names := make([]string, len(methods))
+// Methods returns the names of all methods, preferred first. The slice is the
+// caller's.
+func Methods() []string { return names(func(*method) bool { return true }) }
+
+// Proposal returns the names of the methods that stand in the default proposal
+// of a role, preferred first. It has all that the role needs in order to reach
+// peers of today; the others of Methods must be asked for by name. The slice
+// is the caller's.
+func Proposal(role Role) []string {
+	return names(func(m *method) bool { return m.proposed&role != 0 })
+}
+
+func names(include func(*method) bool) []string {
+	var names []string
 	for i := range methods {
-		names[i] = methods[i].name
+		if include(&methods[i]) {
+			names = append(names, methods[i].name)
+		}
 	}
 	return names
 }

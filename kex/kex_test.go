@@ -3,10 +3,11 @@ package kex
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ed25519"
 	"errors"
+	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,18 +78,38 @@ func (f fixedOffer) offer() ([]byte, func([]byte) ([]byte, error), error) {
 // fixOffer returns the method's agreement with one client key, for tests that
 // need many clients.
 func fixOffer(t testing.TB, method string) fixedOffer {
-	var a agreement = hybrid{mlkem768, x25519, crypto.SHA256}
-	switch c := handCurve(method); {
-	case c != ecdh.X25519():
-		key, err := c.GenerateKey(nil)
+	a := agreements[method]
+	require.NotNil(t, a)
+	if m, ok := a.(modp); ok { // its exponent is good for one use
+		d := m()
+		x, public, err := d.generate()
 		require.NoError(t, err)
-		a = curve{c, len(key.PublicKey().Bytes())}
-	case !PostQuantum(method):
-		a = x25519
+		return fixedOffer{a, mpintContent(public), func(peer []byte) ([]byte, error) {
+			theirs, err := d.parse(peer)
+			if err != nil {
+				return nil, err
+			}
+			return d.agree(new(big.Int).Set(x), theirs)
+		}}
 	}
 	value, agree, err := a.offer()
 	require.NoError(t, err)
 	return fixedOffer{a, value, agree}
+}
+
+// agreements are those of the methods with two messages.
+var agreements = map[string]agreement{
+	"mlkem768x25519-sha256":         hybrid{mlkem768, x25519, crypto.SHA256},
+	"mlkem768nistp256-sha256":       hybrid{mlkem768, p256, crypto.SHA256},
+	"mlkem1024nistp384-sha384":      hybrid{mlkem1024, p384, crypto.SHA384},
+	"curve25519-sha256":             x25519,
+	"curve25519-sha256@libssh.org":  x25519,
+	"ecdh-sha2-nistp256":            p256,
+	"ecdh-sha2-nistp384":            p384,
+	"ecdh-sha2-nistp521":            p521,
+	"diffie-hellman-group14-sha256": group14,
+	"diffie-hellman-group16-sha512": group16,
+	"diffie-hellman-group18-sha512": group18,
 }
 
 // begin returns a client that has sent its first message.
@@ -119,24 +140,44 @@ func requireFailed(t testing.TB, x Exchange, in []byte, target error, msg ...any
 	require.Nil(t, x.Result(), msg...)
 }
 
+// twoMessages returns the methods but for group exchange, which has four
+// messages, and tests of its own.
+func twoMessages() []string {
+	return slices.DeleteFunc(Methods(), func(method string) bool { return method == gex })
+}
+
+// finiteField reports whether the method's values are numbers of any length.
+func finiteField(method string) bool { return strings.HasPrefix(method, "diffie-hellman-group") }
+
+const gex = "diffie-hellman-group-exchange-sha256"
+
 func forEachMethod(t *testing.T, f func(t *testing.T, method string)) {
-	for _, method := range Methods() {
+	for _, method := range twoMessages() {
 		t.Run(method, func(t *testing.T) { f(t, method) })
 	}
 }
 
 func TestBothRolesAgree(t *testing.T) {
 	hashes := map[string]crypto.Hash{
-		"mlkem768x25519-sha256":        crypto.SHA256,
-		"curve25519-sha256":            crypto.SHA256,
-		"curve25519-sha256@libssh.org": crypto.SHA256,
-		"ecdh-sha2-nistp256":           crypto.SHA256,
-		"ecdh-sha2-nistp384":           crypto.SHA384,
-		"ecdh-sha2-nistp521":           crypto.SHA512,
+		"mlkem768x25519-sha256":         crypto.SHA256,
+		"mlkem768nistp256-sha256":       crypto.SHA256,
+		"mlkem1024nistp384-sha384":      crypto.SHA384,
+		"curve25519-sha256":             crypto.SHA256,
+		"curve25519-sha256@libssh.org":  crypto.SHA256,
+		"ecdh-sha2-nistp256":            crypto.SHA256,
+		"ecdh-sha2-nistp384":            crypto.SHA384,
+		"ecdh-sha2-nistp521":            crypto.SHA512,
+		"diffie-hellman-group14-sha256": crypto.SHA256,
+		"diffie-hellman-group16-sha512": crypto.SHA512,
+		"diffie-hellman-group18-sha512": crypto.SHA512,
 	}
 	forEachMethod(t, func(t *testing.T, method string) {
 		secrets := map[string]bool{}
-		for range 20 {
+		rounds := 20
+		if finiteField(method) {
+			rounds = 3
+		}
+		for range rounds {
 			client, init := begin(t, method)
 			require.Nil(t, client.Result())
 			require.Equal(t, byte(30), init[0])
@@ -189,16 +230,24 @@ func TestStepAfterDone(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
-	want := []string{
+	server := []string{
 		"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org",
 		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
 	}
-	require.Equal(t, want, Methods())
-	clear(Methods())
-	require.Equal(t, want, Methods(), "the slice is the caller's")
-	for _, name := range want {
+	client := append(slices.Clone(server), "diffie-hellman-group-exchange-sha256",
+		"diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512", "diffie-hellman-group14-sha256")
+	all := append(slices.Clone(client), "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384")
+	for range 2 {
+		require.Equal(t, server, Proposal(Server))
+		require.Equal(t, client, Proposal(Client))
+		require.Equal(t, all, Methods())
+		require.Empty(t, Proposal(0))
+		clear(Methods()) // the slices are the caller's
+		clear(Proposal(Client))
+	}
+	for _, name := range all {
 		require.True(t, Supported(name))
-		require.Equal(t, name == "mlkem768x25519-sha256", PostQuantum(name))
+		require.Equal(t, strings.HasPrefix(name, "mlkem"), PostQuantum(name))
 	}
 	for _, name := range []string{"", "none", "Curve25519-sha256", "ext-info-c", "kex-strict-c-v00@openssh.com"} {
 		require.False(t, Supported(name))
@@ -327,7 +376,7 @@ func TestSecretEncoding(t *testing.T) {
 }
 
 func TestCurveSizes(t *testing.T) {
-	for _, c := range []curve{x25519, {ecdh.P256(), 65}, {ecdh.P384(), 97}, {ecdh.P521(), 133}} {
+	for _, c := range []curve{x25519, p256, p384, p521} {
 		value, _, err := c.offer()
 		require.NoError(t, err)
 		require.Len(t, value, c.publicSize)

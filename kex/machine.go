@@ -15,8 +15,11 @@ import (
 type machine struct {
 	method  *method
 	role    Role
-	hostKey HostKey   // server only
-	hash    hash.Hash // of the exchange hash; what comes before K_S is in it from the start
+	hostKey HostKey // server only
+	moduli  *Moduli // server only, for group exchange
+	// groupBits is what a client prefers in a group exchange.
+	groupBits int
+	hash      hash.Hash // of the exchange hash; what comes before K_S is in it from the start
 
 	next   func(in []byte) (out [][]byte, err error)
 	result *Result

@@ -15,20 +15,39 @@ type method struct {
 	hash         crypto.Hash                   // of the exchange hash and of key derivation
 	appendSecret func(b, secret []byte) []byte // K, as it enters hashes
 	postQuantum  bool
+	proposed     Role             // whose default proposal it stands in; Client and Server are bits here
 	start        func(x *machine) // sets x.next to the first step of x.role
 }
 
-// methods is the default proposal, preferred first.
+// The values of method.proposed.
+const (
+	byName  Role = 0 // nobody's: it must be asked for
+	clients      = Client
+	both         = Client | Server
+)
+
+// methods are all that this package knows, preferred first.
 var methods = []method{
-	{"mlkem768x25519-sha256", crypto.SHA256, asString, true, ecdhShaped(hybrid{mlkem768, x25519, crypto.SHA256})},
-	{"curve25519-sha256", crypto.SHA256, wire.AppendMpint, false, ecdhShaped(x25519)},
-	{"curve25519-sha256@libssh.org", crypto.SHA256, wire.AppendMpint, false, ecdhShaped(x25519)},
-	{"ecdh-sha2-nistp256", crypto.SHA256, wire.AppendMpint, false, ecdhShaped(curve{ecdh.P256(), 65})},
-	{"ecdh-sha2-nistp384", crypto.SHA384, wire.AppendMpint, false, ecdhShaped(curve{ecdh.P384(), 97})},
-	{"ecdh-sha2-nistp521", crypto.SHA512, wire.AppendMpint, false, ecdhShaped(curve{ecdh.P521(), 133})},
+	{"mlkem768x25519-sha256", crypto.SHA256, asString, true, both, ecdhShaped(hybrid{mlkem768, x25519, crypto.SHA256})},
+	{"curve25519-sha256", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(x25519)},
+	{"curve25519-sha256@libssh.org", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(x25519)},
+	{"ecdh-sha2-nistp256", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(p256)},
+	{"ecdh-sha2-nistp384", crypto.SHA384, wire.AppendMpint, false, both, ecdhShaped(p384)},
+	{"ecdh-sha2-nistp521", crypto.SHA512, wire.AppendMpint, false, both, ecdhShaped(p521)},
+	{"diffie-hellman-group-exchange-sha256", crypto.SHA256, wire.AppendMpint, false, clients, groupExchange},
+	{"diffie-hellman-group16-sha512", crypto.SHA512, wire.AppendMpint, false, clients, ecdhShaped(group16)},
+	{"diffie-hellman-group18-sha512", crypto.SHA512, wire.AppendMpint, false, clients, ecdhShaped(group18)},
+	{"diffie-hellman-group14-sha256", crypto.SHA256, wire.AppendMpint, false, clients, ecdhShaped(group14)},
+	{"mlkem768nistp256-sha256", crypto.SHA256, asString, true, byName, ecdhShaped(hybrid{mlkem768, p256, crypto.SHA256})},
+	{"mlkem1024nistp384-sha384", crypto.SHA384, asString, true, byName, ecdhShaped(hybrid{mlkem1024, p384, crypto.SHA384})},
 }
 
-var x25519 = curve{ecdh.X25519(), 32}
+var (
+	x25519 = curve{ecdh.X25519(), 32}
+	p256   = curve{ecdh.P256(), 65}
+	p384   = curve{ecdh.P384(), 97}
+	p521   = curve{ecdh.P521(), 133}
+)
 
 func asString(b, secret []byte) []byte { return wire.AppendString(b, secret) }
 

@@ -97,9 +97,14 @@ func MACs() []string {
 	return names
 }
 
-// KeyExchanges returns the key exchange methods of the default proposal,
+// KeyExchanges returns the key exchange methods of a role's default proposal,
+// preferred first. A client proposes more than a server, since what is costly
+// is so for both, and strangers choose how often a server does it.
+func KeyExchanges(role kex.Role) []string { return kex.Proposal(role) }
+
+// SupportedKeyExchanges returns all key exchange methods that Config can name,
 // preferred first.
-func KeyExchanges() []string { return kex.Methods() }
+func SupportedKeyExchanges() []string { return kex.Methods() }
 
 // HostKeyAlgorithms returns the host key algorithms that a client proposes by
 // default, preferred first.

@@ -27,7 +27,8 @@ const (
 // zero field means the default that its comment names.
 type Config struct {
 	// The algorithms to propose, preferred first. nil means the default,
-	// which KeyExchanges, Ciphers and MACs return.
+	// which KeyExchanges, Ciphers and MACs return. SupportedKeyExchanges has
+	// more that can be named.
 	KeyExchanges []string
 	Ciphers      []string
 	MACs         []string
@@ -109,6 +110,11 @@ type ServerConfig struct {
 	// section 3.1): those which the authentication layer will verify.
 	// nil means what HostKeyAlgorithms returns.
 	PublicKeyAlgorithms []string
+
+	// Moduli are the groups to choose from in
+	// diffie-hellman-group-exchange-sha256, where Config.KeyExchanges names
+	// it. nil means those of RFC 3526.
+	Moduli *kex.Moduli
 }
 
 // settings is a validated Config with the defaults filled in.
@@ -120,10 +126,10 @@ type settings struct {
 	publicKeyAlgorithms []string
 }
 
-func (c *Config) settings() (*settings, error) {
+func (c *Config) settings(role kex.Role) (*settings, error) {
 	s := &settings{Config: *c}
 	var err error
-	if s.KeyExchanges, err = choose("key exchange", c.KeyExchanges, KeyExchanges(), kex.Supported); err != nil {
+	if s.KeyExchanges, err = choose("key exchange", c.KeyExchanges, KeyExchanges(role), kex.Supported); err != nil {
 		return nil, err
 	}
 	knownCipher := func(name string) bool { return cipherByName(name) != nil }
@@ -164,7 +170,7 @@ func (c *ClientConfig) settings() (*settings, error) {
 	if c == nil || c.VerifyHostKey == nil {
 		return nil, ErrNoVerifier
 	}
-	s, err := c.Config.settings()
+	s, err := c.Config.settings(kex.Client)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +187,7 @@ func (c *ServerConfig) settings() (*settings, error) {
 	if c == nil || len(c.HostKeys) == 0 {
 		return nil, ErrNoHostKey
 	}
-	s, err := c.Config.settings()
+	s, err := c.Config.settings(kex.Server)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func TestEverySuite(t *testing.T) {
 			})
 		}
 	}
-	for _, method := range KeyExchanges() {
+	for _, method := range SupportedKeyExchanges() {
 		t.Run(method, func(t *testing.T) { check(t, Config{KeyExchanges: []string{method}}) })
 	}
 }

@@ -106,6 +106,19 @@ type agreement struct {
 	goodGuess bool
 }
 
+// groupBits is the size of group to ask for in a group exchange: that which is
+// as strong as the stronger cipher's key (NIST SP 800-57 part 1, table 2), as
+// far as there are any.
+func (a *agreement) groupBits() int {
+	switch size := max(a.clientToServer.cipher.keySize, a.serverToClient.cipher.keySize); {
+	case size <= 16:
+		return 3072
+	case size <= 24:
+		return 7680
+	}
+	return 8192
+}
+
 // negotiate finds, for each list, the client's first name that the server has
 // too. ours tells which of the two is ours, for the error.
 func negotiate(client, server *kexInit, ours kex.Role) (*agreement, error) {

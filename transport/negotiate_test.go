@@ -26,7 +26,7 @@ func TestNegotiate(t *testing.T) {
 		check  func(t *testing.T, a *agreement)
 	}{
 		{"defaults", func(_, _ *kexInit) {}, func(t *testing.T, a *agreement) {
-			require.Equal(t, KeyExchanges()[0], a.kexAlgorithm)
+			require.Equal(t, KeyExchanges(kex.Server)[0], a.kexAlgorithm)
 			require.Equal(t, keys.KeyEd25519, a.hostKeyAlgorithm)
 			require.Equal(t, Ciphers()[0], a.clientToServer.cipher.name)
 			require.Equal(t, Ciphers()[0], a.serverToClient.cipher.name)

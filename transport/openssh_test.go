@@ -35,7 +35,7 @@ func algorithmsOf(t *testing.T, kind string) []string {
 func variants(t *testing.T) map[string]Config {
 	m := make(map[string]Config)
 	has := algorithmsOf(t, "kex")
-	for _, name := range KeyExchanges() {
+	for _, name := range SupportedKeyExchanges() {
 		if slices.Contains(has, name) {
 			m[name] = Config{KeyExchanges: []string{name}}
 		}

@@ -198,7 +198,10 @@ func (c *Conn) onKexInit(payload []byte) error {
 			slices.Contains(theirs.kexAlgorithms, extInfoServer)
 	}
 	cfg := kex.Config{Role: c.role, Transcript: transcript}
-	if c.role == kex.Server {
+	if c.role == kex.Client {
+		cfg.GroupBits = a.groupBits()
+	} else {
+		cfg.Moduli = c.settings.server.Moduli
 		if cfg.HostKey, err = c.hostKeyFor(a.hostKeyAlgorithm); err != nil {
 			return err
 		}

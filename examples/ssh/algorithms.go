@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/examples/internal/config"
+	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/transport"
 )
 
@@ -17,18 +18,18 @@ type algorithms struct {
 
 func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) {
 	for _, x := range []struct {
-		to        *[]string
-		what      string
-		list      config.List
-		supported []string
+		to                  *[]string
+		what                string
+		list                config.List
+		defaults, supported []string
 	}{
-		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges()},
-		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers()},
-		{&a.macs, "MAC spec", o.MACs, transport.MACs()},
-		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms()},
-		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms()},
+		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Client), transport.SupportedKeyExchanges()},
+		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers(), transport.Ciphers()},
+		{&a.macs, "MAC spec", o.MACs, transport.MACs(), transport.MACs()},
+		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), transport.HostKeyAlgorithms()},
+		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), auth.PublicKeyAlgorithms()},
 	} {
-		if *x.to, err = p.choose(x.what, x.list, x.supported); err != nil {
+		if *x.to, err = p.choose(x.what, x.list, x.defaults, x.supported); err != nil {
 			return algorithms{}, err
 		}
 	}
@@ -37,7 +38,7 @@ func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) 
 
 // choose applies a list of the configuration, which is written for many
 // clients: names that we do not have are passed over as long as one is left.
-func (p *program) choose(what string, l config.List, supported []string) ([]string, error) {
+func (p *program) choose(what string, l config.List, defaults, supported []string) ([]string, error) {
 	bad := fmt.Errorf("Bad SSH2 %s '%s'.", what, config.Printable(l.String())) //nolint:staticcheck // OpenSSH's words
 	if l.Op != '-' {
 		given := len(l.Names)
@@ -49,10 +50,10 @@ func (p *program) choose(what string, l config.List, supported []string) ([]stri
 			if l.Op == 0 {
 				return nil, bad
 			}
-			return supported, nil
+			return defaults, nil
 		}
 	}
-	names, err := l.Apply(supported, supported)
+	names, err := l.Apply(defaults, supported)
 	if err != nil {
 		return nil, bad
 	}

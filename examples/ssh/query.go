@@ -22,7 +22,7 @@ var queries = map[string]func() []string{
 	"cipher-auth":      authenticatedCiphers,
 	"compression":      fixed("none"),
 	"mac":              transport.MACs,
-	"kex":              transport.KeyExchanges,
+	"kex":              transport.SupportedKeyExchanges,
 	"key":              plainKeys,
 	"key-cert":         fixed(),
 	"key-plain":        plainKeys,

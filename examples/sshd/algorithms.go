@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/config"
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
+	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/transport"
 )
@@ -45,21 +46,26 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 		complain string // OpenSSH's words for an unknown name
 		list     config.List
 		defaults []string
+		more     []string // all that is supported, where that is more
 		known    string
 		to       *[]string
 	}{
-		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(), knownKex, &a.kex},
-		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), knownCiphers, &a.ciphers},
-		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), knownMACs, &a.macs},
-		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), knownSignatures, &a.hostKey},
-		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), knownSignatures, &a.publicKey},
+		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Server), transport.SupportedKeyExchanges(), knownKex, &a.kex},
+		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), nil, knownCiphers, &a.ciphers},
+		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), nil, knownMACs, &a.macs},
+		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), nil, knownSignatures, &a.hostKey},
+		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), nil, knownSignatures, &a.publicKey},
 	} {
+		supported := l.defaults
+		if l.more != nil {
+			supported = l.more
+		}
 		list := l.list
 		if list.Op != '-' {
 			list.Names = nil
 			for _, name := range l.list.Names {
 				switch {
-				case slices.Contains(l.defaults, name):
+				case slices.Contains(supported, name):
 					list.Names = append(list.Names, name)
 				case slices.Contains(strings.Fields(l.known), name):
 					missing = append(missing, fmt.Sprintf("%s: %s is not supported by this server and left out", l.keyword, name))
@@ -69,10 +75,10 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 			}
 			if list.Op == 0 && list.Names == nil && l.list.Names != nil {
 				return a, nil, fmt.Errorf("%s: this server supports none of %s; it has %s",
-					l.keyword, strings.Join(l.list.Names, ","), strings.Join(l.defaults, ","))
+					l.keyword, strings.Join(l.list.Names, ","), strings.Join(supported, ","))
 			}
 		}
-		if *l.to, err = list.Apply(l.defaults, l.defaults); err != nil {
+		if *l.to, err = list.Apply(l.defaults, supported); err != nil {
 			return a, nil, fmt.Errorf("%s: %w", l.keyword, err)
 		}
 	}
