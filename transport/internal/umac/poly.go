@@ -78,13 +78,12 @@ func (p *poly) sum() (hi, lo uint64) {
 }
 
 // step64 is one step of POLY with 64-bit words (RFC 4418 section 5.3.2). A
-// word of 2^64-2^32 or more takes two; which it is must not show in the time,
-// so all three are computed.
+// word of 2^64-2^32 or more takes a marker first, which is computed for every
+// word and then used or not, so that the time does not tell.
 func step64(k, y, m uint64) uint64 {
-	small := mulAdd64(k, y, m)
 	marked := mulAdd64(k, y, 1<<64-1-offset64) // prime(64) - 1
-	large := mulAdd64(k, marked, m-offset64)
-	return small ^ (small^large)&isLarge(m)
+	large := isLarge(m)
+	return mulAdd64(k, y^(y^marked)&large, m-offset64&large)
 }
 
 // isLarge returns all ones if the upper 32 bits of x are, otherwise 0.
@@ -108,12 +107,10 @@ func reduce64(y uint64) uint64 {
 
 // step128 is step64 with 128-bit words.
 func step128(k *l2Key, hi, lo, mhi, mlo uint64) (uint64, uint64) {
-	smallHi, smallLo := mulAdd128(k, hi, lo, mhi, mlo)
-	hi, lo = mulAdd128(k, hi, lo, 1<<64-1, 1<<64-1-offset128) // prime(128) - 1
-	mlo, borrow := bits.Sub64(mlo, offset128, 0)
-	largeHi, largeLo := mulAdd128(k, hi, lo, mhi-borrow, mlo)
-	mask := isLarge(mhi)
-	return smallHi ^ (smallHi^largeHi)&mask, smallLo ^ (smallLo^largeLo)&mask
+	markedHi, markedLo := mulAdd128(k, hi, lo, 1<<64-1, 1<<64-1-offset128) // prime(128) - 1
+	large := isLarge(mhi)
+	mlo, borrow := bits.Sub64(mlo, offset128&large, 0)
+	return mulAdd128(k, hi^(hi^markedHi)&large, lo^(lo^markedLo)&large, mhi-borrow, mlo)
 }
 
 // mulAdd128 returns a number congruent to k·y+m modulo prime(128). Both halves

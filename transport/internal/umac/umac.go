@@ -34,6 +34,9 @@ type MAC struct {
 	l2      [4]l2Key
 	l3      [4]l3Key
 
+	last                 [chunkSize]byte // the end of the message
+	lastSize, lastPadded int
+
 	// pad is what the cipher makes of padNonce, once there was one.
 	pads     cipher.Block
 	padNonce [aes.BlockSize]byte
@@ -104,17 +107,17 @@ func derive(master cipher.Block, index uint64, n int) []byte {
 func (m *MAC) Size() int { return m.streams * 4 }
 
 // Append appends the tag of message under nonce to dst (UMAC, RFC 4418 section
-// 2.1). It allocates only where dst has no room for Size bytes.
+// 4.1). It allocates only where dst has no room for Size bytes. All of message
+// but the last KiB is read where it is.
 func (m *MAC) Append(dst []byte, nonce uint64, message []byte) []byte {
 	pad := m.setNonce(nonce)
-	if m.streams == 2 {
-		a, b := m.hashPair(0, message)
-		return binary.BigEndian.AppendUint64(dst, (uint64(a)<<32|uint64(b))^binary.BigEndian.Uint64(pad))
+	chunks := m.setLast(message)
+	for i := 0; i < m.streams; i += 2 {
+		a, b := m.hashPair(i, chunks)
+		hash := uint64(a)<<32 | uint64(b)
+		dst = binary.BigEndian.AppendUint64(dst, hash^binary.BigEndian.Uint64(pad[4*i:]))
 	}
-	a, b := m.hashPair(0, message)
-	c, d := m.hashPair(2, message)
-	dst = binary.BigEndian.AppendUint64(dst, (uint64(a)<<32|uint64(b))^binary.BigEndian.Uint64(pad))
-	return binary.BigEndian.AppendUint64(dst, (uint64(c)<<32|uint64(d))^binary.BigEndian.Uint64(pad[8:]))
+	return dst
 }
 
 // setNonce is PDF of RFC 4418 section 3.3. A block of pad serves two nonces of
