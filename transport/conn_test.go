@@ -98,6 +98,28 @@ func TestCloseIsHeard(t *testing.T) {
 	require.ErrorIs(t, client.QueuePacket([]byte{wire.MsgIgnore}), net.ErrClosed)
 }
 
+// TestRekeyWithEveryMethod: both sides begin an exchange in turn, and that of
+// many messages too gets by with a server that signs on a goroutine.
+func TestRekeyWithEveryMethod(t *testing.T) {
+	for _, method := range SupportedKeyExchanges() {
+		a, b := tcpPair(t)
+		cfg := Config{KeyExchanges: []string{method}}
+		client, server := authenticated(t, a, b, clientConfig(cfg), serverConfig(cfg))
+		go client.ReadPacket()
+		go server.ReadPacket()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		require.Eventually(t, func() bool { return len(client.ServerSigAlgs()) > 0 }, 10*time.Second, time.Millisecond)
+		for _, c := range []*Conn{client, server} {
+			require.NoError(t, c.Rekey(ctx), method)
+			_, err := client.Ping(ctx) // the server is done too
+			require.NoError(t, err, method)
+		}
+		require.EqualValues(t, 3, client.State().KeyExchanges)
+		require.Equal(t, method, server.State().KeyExchange)
+	}
+}
+
 func TestPing(t *testing.T) {
 	a, b := tcpPair(t)
 	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -190,5 +191,58 @@ func TestServerWithOpenSSH(t *testing.T) {
 			require.Contains(t, string(out), "no service here", "our DISCONNECT")
 			require.NoError(t, <-served)
 		})
+	}
+}
+
+// TestGroupExchangeWithOpenSSH asks OpenSSH's server for groups of all sizes,
+// by way of the ciphers, and serves its client groups from its moduli file.
+func TestGroupExchangeWithOpenSSH(t *testing.T) {
+	gex := []string{"diffie-hellman-group-exchange-sha256"}
+	address, _ := sshd(t)
+	for _, cipher := range []string{"aes128-ctr", "aes192-ctr", "aes256-ctr"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		nc, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		c, err := Client(ctx, nc, clientConfig(Config{KeyExchanges: gex, Ciphers: []string{cipher}}))
+		require.NoError(t, err, cipher)
+		require.Equal(t, gex[0], c.State().KeyExchange)
+		c.Close()
+	}
+
+	file, err := os.Open("/etc/ssh/moduli")
+	require.NoError(t, err)
+	defer file.Close()
+	moduli, err := kex.ParseModuli(file)
+	require.NoError(t, err)
+	for cipher, size := range map[string]int{"aes128-gcm@openssh.com": 3072, "aes256-gcm@openssh.com": 8192} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close()
+		served := make(chan error, 1)
+		go func() {
+			nc, err := l.Accept()
+			if err != nil {
+				served <- err
+				return
+			}
+			sc := serverConfig(Config{KeyExchanges: gex})
+			sc.Moduli = moduli
+			c, err := Server(context.Background(), nc, sc)
+			if err == nil {
+				_, err = c.ReadPacket() // what is encrypted with the new keys
+				c.Close()
+			}
+			served <- err
+		}()
+		host, port, _ := net.SplitHostPort(l.Addr().String())
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "ssh", "-F", "none", "-vvv", "-p", port, "-o", "StrictHostKeyChecking=no",
+			"-o", "UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=none", "-o", "BatchMode=yes",
+			"-o", "KexAlgorithms="+gex[0], "-o", "Ciphers="+cipher, host, "true").CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), fmt.Sprintf("SSH2_MSG_KEX_DH_GEX_REQUEST(2048<%d<8192) sent", size))
+		require.NoError(t, <-served, cipher)
 	}
 }
