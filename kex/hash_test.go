@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/kex/internal/sntrup761"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -72,7 +73,7 @@ func handECDH(t *testing.T, key *ecdh.PrivateKey, peer []byte) []byte {
 }
 
 // handKEM is one of the two sizes of ML-KEM, with the lengths of FIPS 203
-// table 3.
+// table 3, or sntrup761, with those of RFC 9941 section 3.
 type handKEM struct {
 	public, ciphertext int
 	generate           func() (crypto.Decapsulator, error)
@@ -87,6 +88,11 @@ func handKEMOf(method string) *handKEM {
 			func() (crypto.Decapsulator, error) { return mlkem.GenerateKey768() },
 			func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey768(b) },
 			func(b []byte) []byte { h := sha256.Sum256(b); return h[:] }}
+	case strings.HasPrefix(method, "sntrup761"):
+		return &handKEM{1158, 1039,
+			func() (crypto.Decapsulator, error) { return sntrup761.GenerateKey(), nil },
+			func(b []byte) (crypto.Encapsulator, error) { return sntrup761.NewEncapsulationKey(b) },
+			func(b []byte) []byte { h := sha512.Sum512(b); return h[:] }}
 	case strings.HasPrefix(method, "mlkem1024"):
 		return &handKEM{1568, 1568,
 			func() (crypto.Decapsulator, error) { return mlkem.GenerateKey1024() },
@@ -239,6 +245,7 @@ func TestRecordedTranscripts(t *testing.T) {
 	var recorded []struct {
 		Peer, Method, ClientVersion, ServerVersion                    string
 		ClientKexInit, ServerKexInit, MLKEMSeed, ECDHKey, Init, Reply string
+		SNTRUPKey                                                     string // the private key
 	}
 	require.NoError(t, json.Unmarshal(data, &recorded))
 	seen := map[string]bool{}
@@ -259,6 +266,14 @@ func TestRecordedTranscripts(t *testing.T) {
 				kemKey, err := mlkem.NewDecapsulationKey768(unhex(rec.MLKEMSeed))
 				require.NoError(t, err)
 				y := hybrid{mlkem768, x25519, lookup(rec.Method).hash}
+				fixed.value = append(kemKey.EncapsulationKey().Bytes(), fixed.value...)
+				fixed.agree = func(peer []byte) ([]byte, error) { return y.agree(kemKey, agreeCurve, peer) }
+			}
+
+			if rec.SNTRUPKey != "" {
+				kemKey, err := sntrup761.NewDecapsulationKey(unhex(rec.SNTRUPKey))
+				require.NoError(t, err)
+				y := hybrid{sntrup, x25519, lookup(rec.Method).hash}
 				fixed.value = append(kemKey.EncapsulationKey().Bytes(), fixed.value...)
 				fixed.agree = func(peer []byte) ([]byte, error) { return y.agree(kemKey, agreeCurve, peer) }
 			}
@@ -286,7 +301,7 @@ func TestRecordedTranscripts(t *testing.T) {
 		})
 	}
 	for _, method := range []string{
-		"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org",
+		"mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com", "curve25519-sha256", "curve25519-sha256@libssh.org",
 		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
 	} {
 		require.True(t, seen[method], method)

@@ -5,6 +5,8 @@ import (
 	"crypto/mlkem"
 	"fmt"
 	"hash"
+
+	"github.com/fairlead-go/ssh/kex/internal/sntrup761"
 )
 
 // A kem is a key encapsulation mechanism: the client's public key goes out, a
@@ -30,7 +32,15 @@ var mlkem1024 = kem{
 	parse:          func(b []byte) (crypto.Encapsulator, error) { return mlkem.NewEncapsulationKey1024(b) },
 }
 
-// A hybrid is the agreement of RFC 10042 section 2: each value is the KEM's,
+var sntrup = kem{
+	publicSize:     sntrup761.EncapsulationKeySize,
+	ciphertextSize: sntrup761.CiphertextSize,
+	generate:       func() (crypto.Decapsulator, error) { return sntrup761.GenerateKey(), nil },
+	parse:          func(b []byte) (crypto.Encapsulator, error) { return sntrup761.NewEncapsulationKey(b) },
+}
+
+// A hybrid is the agreement of RFC 10042 section 2 and, with sntrup761, of RFC
+// 9941 section 3: each value is the KEM's,
 // followed by the curve's, and the secret is the hash of the KEM's secret
 // followed by the curve's. It holds as long as one of the two does. Both are
 // hashed as byte strings of fixed length: that of a NIST curve is the whole

@@ -99,17 +99,19 @@ func fixOffer(t testing.TB, method string) fixedOffer {
 
 // agreements are those of the methods with two messages.
 var agreements = map[string]agreement{
-	"mlkem768x25519-sha256":         hybrid{mlkem768, x25519, crypto.SHA256},
-	"mlkem768nistp256-sha256":       hybrid{mlkem768, p256, crypto.SHA256},
-	"mlkem1024nistp384-sha384":      hybrid{mlkem1024, p384, crypto.SHA384},
-	"curve25519-sha256":             x25519,
-	"curve25519-sha256@libssh.org":  x25519,
-	"ecdh-sha2-nistp256":            p256,
-	"ecdh-sha2-nistp384":            p384,
-	"ecdh-sha2-nistp521":            p521,
-	"diffie-hellman-group14-sha256": group14,
-	"diffie-hellman-group16-sha512": group16,
-	"diffie-hellman-group18-sha512": group18,
+	"mlkem768x25519-sha256":              hybrid{mlkem768, x25519, crypto.SHA256},
+	"sntrup761x25519-sha512":             hybrid{sntrup, x25519, crypto.SHA512},
+	"sntrup761x25519-sha512@openssh.com": hybrid{sntrup, x25519, crypto.SHA512},
+	"mlkem768nistp256-sha256":            hybrid{mlkem768, p256, crypto.SHA256},
+	"mlkem1024nistp384-sha384":           hybrid{mlkem1024, p384, crypto.SHA384},
+	"curve25519-sha256":                  x25519,
+	"curve25519-sha256@libssh.org":       x25519,
+	"ecdh-sha2-nistp256":                 p256,
+	"ecdh-sha2-nistp384":                 p384,
+	"ecdh-sha2-nistp521":                 p521,
+	"diffie-hellman-group14-sha256":      group14,
+	"diffie-hellman-group16-sha512":      group16,
+	"diffie-hellman-group18-sha512":      group18,
 }
 
 // begin returns a client that has sent its first message.
@@ -159,17 +161,19 @@ func forEachMethod(t *testing.T, f func(t *testing.T, method string)) {
 
 func TestBothRolesAgree(t *testing.T) {
 	hashes := map[string]crypto.Hash{
-		"mlkem768x25519-sha256":         crypto.SHA256,
-		"mlkem768nistp256-sha256":       crypto.SHA256,
-		"mlkem1024nistp384-sha384":      crypto.SHA384,
-		"curve25519-sha256":             crypto.SHA256,
-		"curve25519-sha256@libssh.org":  crypto.SHA256,
-		"ecdh-sha2-nistp256":            crypto.SHA256,
-		"ecdh-sha2-nistp384":            crypto.SHA384,
-		"ecdh-sha2-nistp521":            crypto.SHA512,
-		"diffie-hellman-group14-sha256": crypto.SHA256,
-		"diffie-hellman-group16-sha512": crypto.SHA512,
-		"diffie-hellman-group18-sha512": crypto.SHA512,
+		"mlkem768x25519-sha256":              crypto.SHA256,
+		"sntrup761x25519-sha512":             crypto.SHA512,
+		"sntrup761x25519-sha512@openssh.com": crypto.SHA512,
+		"mlkem768nistp256-sha256":            crypto.SHA256,
+		"mlkem1024nistp384-sha384":           crypto.SHA384,
+		"curve25519-sha256":                  crypto.SHA256,
+		"curve25519-sha256@libssh.org":       crypto.SHA256,
+		"ecdh-sha2-nistp256":                 crypto.SHA256,
+		"ecdh-sha2-nistp384":                 crypto.SHA384,
+		"ecdh-sha2-nistp521":                 crypto.SHA512,
+		"diffie-hellman-group14-sha256":      crypto.SHA256,
+		"diffie-hellman-group16-sha512":      crypto.SHA512,
+		"diffie-hellman-group18-sha512":      crypto.SHA512,
 	}
 	forEachMethod(t, func(t *testing.T, method string) {
 		secrets := map[string]bool{}
@@ -231,7 +235,8 @@ func TestStepAfterDone(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	server := []string{
-		"mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org",
+		"mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com",
+		"curve25519-sha256", "curve25519-sha256@libssh.org",
 		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
 	}
 	client := append(slices.Clone(server), "diffie-hellman-group-exchange-sha256",
@@ -247,7 +252,7 @@ func TestMethods(t *testing.T) {
 	}
 	for _, name := range all {
 		require.True(t, Supported(name))
-		require.Equal(t, strings.HasPrefix(name, "mlkem"), PostQuantum(name))
+		require.Equal(t, strings.HasPrefix(name, "mlkem") || strings.HasPrefix(name, "sntrup"), PostQuantum(name))
 	}
 	for _, name := range []string{"", "none", "Curve25519-sha256", "ext-info-c", "kex-strict-c-v00@openssh.com"} {
 		require.False(t, Supported(name))
@@ -365,6 +370,8 @@ func TestSecretEncoding(t *testing.T) {
 		{"curve25519-sha256", []byte{0, 0x80, 1}, []byte{0, 0, 0, 3, 0, 0x80, 1}},
 		{"ecdh-sha2-nistp521", []byte{0, 0, 1, 2}, []byte{0, 0, 0, 2, 1, 2}},
 		{"mlkem768x25519-sha256", []byte{0x80, 1}, []byte{0, 0, 0, 2, 0x80, 1}},
+		{"sntrup761x25519-sha512", []byte{0x80, 1}, []byte{0, 0, 0, 2, 0x80, 1}},
+		{"sntrup761x25519-sha512", []byte{0, 0, 1}, []byte{0, 0, 0, 3, 0, 0, 1}},
 		{"mlkem768x25519-sha256", []byte{0, 0, 1}, []byte{0, 0, 0, 3, 0, 0, 1}},
 	} {
 		x := newClient(t, tc.method).(*machine)

@@ -136,7 +136,7 @@ func mustValue(t testing.TB, method string) []byte {
 // A reply whose bytes were changed either fails, or gives another H than the
 // server signed, save for the signature, which is not part of H.
 func TestEveryByteOfTheReplyCounts(t *testing.T) {
-	for _, method := range []string{"mlkem768x25519-sha256", "curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256"} {
+	for _, method := range []string{"mlkem768x25519-sha256", "sntrup761x25519-sha512", "curve25519-sha256", "ecdh-sha2-nistp256", "diffie-hellman-group14-sha256"} {
 		fixed := fixOffer(t, method)
 		server, rep := answer(t, method, wire.AppendString([]byte{msgECDHInit}, fixed.value))
 		_, _, signature := splitReply(t, rep)

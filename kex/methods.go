@@ -29,6 +29,8 @@ const (
 // methods are all that this package knows, preferred first.
 var methods = []method{
 	{"mlkem768x25519-sha256", crypto.SHA256, asString, true, both, ecdhShaped(hybrid{mlkem768, x25519, crypto.SHA256})},
+	{"sntrup761x25519-sha512", crypto.SHA512, asString, true, both, ecdhShaped(hybrid{sntrup, x25519, crypto.SHA512})},
+	{"sntrup761x25519-sha512@openssh.com", crypto.SHA512, asString, true, both, ecdhShaped(hybrid{sntrup, x25519, crypto.SHA512})},
 	{"curve25519-sha256", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(x25519)},
 	{"curve25519-sha256@libssh.org", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(x25519)},
 	{"ecdh-sha2-nistp256", crypto.SHA256, wire.AppendMpint, false, both, ecdhShaped(p256)},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/kex/internal/sntrup761"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -42,7 +43,10 @@ var lowOrder = []string{
 }
 
 func TestDefect_LowOrderX25519(t *testing.T) {
-	encapsulation := mustEncapsulationKey(t)
+	encapsulations := map[string][]byte{
+		"mlkem768x25519-sha256":  mustEncapsulationKey(t),
+		"sntrup761x25519-sha512": sntrup761.GenerateKey().EncapsulationKey().Bytes(),
+	}
 	for _, s := range lowOrder {
 		value, err := hex.DecodeString(s)
 		require.NoError(t, err)
@@ -51,14 +55,15 @@ func TestDefect_LowOrderX25519(t *testing.T) {
 		requireRefused(t, "curve25519-sha256@libssh.org", value, s)
 
 		// As the classical part of a value whose other part is well formed.
-		const hybrid = "mlkem768x25519-sha256"
-		init := wire.AppendString([]byte{msgECDHInit}, append(bytes.Clone(encapsulation), value...))
-		requireFailed(t, newServer(t, hybrid), init, ErrPublicValue, s)
-		client, init := begin(t, hybrid)
-		_, rep := answer(t, hybrid, init)
-		_, theirs, _ := splitReply(t, rep)
-		copy(theirs[mlkem.CiphertextSize768:], value) // inside rep
-		requireFailed(t, client, rep, ErrPublicValue, s)
+		for hybrid, encapsulation := range encapsulations {
+			init := wire.AppendString([]byte{msgECDHInit}, append(bytes.Clone(encapsulation), value...))
+			requireFailed(t, newServer(t, hybrid), init, ErrPublicValue, s)
+			client, init := begin(t, hybrid)
+			_, rep := answer(t, hybrid, init)
+			_, theirs, _ := splitReply(t, rep)
+			copy(theirs[len(theirs)-32:], value) // inside rep
+			requireFailed(t, client, rep, ErrPublicValue, s)
+		}
 	}
 }
 
@@ -157,27 +162,35 @@ func TestPointsNotOnTheCurve(t *testing.T) {
 	}
 }
 
-func TestMLKEMLengths(t *testing.T) {
-	const method = "mlkem768x25519-sha256"
-	_, init := begin(t, method)
-	_, rep := answer(t, method, init)
-	client, server := init[5:], mustValue(t, method)
-	require.Len(t, client, 1184+32)
-	require.Len(t, server, 1088+32)
+func TestHybridLengths(t *testing.T) {
+	for _, tc := range []struct {
+		method             string
+		public, ciphertext int
+	}{
+		{"mlkem768x25519-sha256", 1184, 1088},
+		{"sntrup761x25519-sha512", 1158, 1039}, // RFC 9941 section 3
+		{"sntrup761x25519-sha512@openssh.com", 1158, 1039},
+	} {
+		_, init := begin(t, tc.method)
+		_, rep := answer(t, tc.method, init)
+		client, server := init[5:], mustValue(t, tc.method)
+		require.Len(t, client, tc.public+32)
+		require.Len(t, server, tc.ciphertext+32)
 
-	for _, value := range [][]byte{
-		nil, client[:1184], client[1184:], client[1:], client[:len(client)-1],
-		append(bytes.Clone(client), 0), server, append(client[:1184:1184], make([]byte, 65)...),
-	} {
-		requireFailed(t, newServer(t, method), wire.AppendString([]byte{msgECDHInit}, value), ErrPublicValue, len(value))
-	}
-	for _, value := range [][]byte{
-		nil, server[:1088], server[1088:], server[1:], server[:len(server)-1],
-		append(bytes.Clone(server), 0), client,
-	} {
-		c, _ := begin(t, method)
-		hostKey, _, signature := splitReply(t, rep)
-		requireFailed(t, c, reply(hostKey, value, signature), ErrPublicValue, len(value))
+		for _, value := range [][]byte{
+			nil, client[:tc.public], client[tc.public:], client[1:], client[:len(client)-1],
+			append(bytes.Clone(client), 0), server, append(client[:tc.public:tc.public], make([]byte, 65)...),
+		} {
+			requireFailed(t, newServer(t, tc.method), wire.AppendString([]byte{msgECDHInit}, value), ErrPublicValue, len(value))
+		}
+		for _, value := range [][]byte{
+			nil, server[:tc.ciphertext], server[tc.ciphertext:], server[1:], server[:len(server)-1],
+			append(bytes.Clone(server), 0), client,
+		} {
+			c, _ := begin(t, tc.method)
+			hostKey, _, signature := splitReply(t, rep)
+			requireFailed(t, c, reply(hostKey, value, signature), ErrPublicValue, len(value))
+		}
 	}
 }
 
@@ -193,19 +206,21 @@ func TestMLKEMModulusCheck(t *testing.T) {
 	}
 }
 
-// A ciphertext that was changed is no error in ML-KEM, which answers with
-// another secret; the exchange hash then differs from what the server signed.
-func TestMLKEMImplicitRejection(t *testing.T) {
-	const method = "mlkem768x25519-sha256"
-	for _, at := range []int{0, 500, 1087} {
-		client, init := begin(t, method)
-		server, rep := answer(t, method, init)
-		_, value, _ := splitReply(t, rep)
-		value[at] ^= 1 // inside rep
-		_, done, err := client.Step(rep)
-		require.NoError(t, err)
-		require.True(t, done)
-		require.NotEqual(t, server.Result().K, client.Result().K)
-		require.NotEqual(t, server.Result().H, client.Result().H)
+// A ciphertext that was changed is no error in ML-KEM and NTRU Prime, which
+// answer with another secret; the exchange hash then differs from what the
+// server signed.
+func TestImplicitRejection(t *testing.T) {
+	for method, size := range map[string]int{"mlkem768x25519-sha256": 1088, "sntrup761x25519-sha512": 1039} {
+		for _, at := range []int{0, 500, size - 1} {
+			client, init := begin(t, method)
+			server, rep := answer(t, method, init)
+			_, value, _ := splitReply(t, rep)
+			value[at] ^= 1 // inside rep
+			_, done, err := client.Step(rep)
+			require.NoError(t, err)
+			require.True(t, done)
+			require.NotEqual(t, server.Result().K, client.Result().K)
+			require.NotEqual(t, server.Result().H, client.Result().H)
+		}
 	}
 }
