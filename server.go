@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/channel"
+	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/transport"
 )
@@ -97,6 +98,11 @@ type Server struct {
 
 	Transport transport.Config
 	Channels  channel.Config
+
+	// Moduli are the groups of diffie-hellman-group-exchange-sha256, for a
+	// server whose Transport.KeyExchanges names it: kex.ParseModuli reads them
+	// from a file. Default: those of RFC 3526.
+	Moduli *kex.Moduli
 
 	mu        sync.Mutex // a leaf
 	listeners map[net.Listener]struct{}
@@ -416,6 +422,7 @@ func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerCon
 		Config:              s.Transport,
 		HostKeys:            s.HostKeys,
 		PublicKeyAlgorithms: algorithms,
+		Moduli:              s.Moduli,
 	})
 	if err != nil {
 		return nil, err
