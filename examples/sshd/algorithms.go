@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -83,6 +84,25 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 		}
 	}
 	return a, missing, nil
+}
+
+// moduli reads ModuliFile where one of the methods makes use of it. Without a
+// file that can be used there are still the library's own groups.
+func (c *connection) moduli(methods []string) *kex.Moduli {
+	if !slices.Contains(methods, "diffie-hellman-group-exchange-sha256") {
+		return nil
+	}
+	file, err := os.Open(c.opts.ModuliFile)
+	if err != nil {
+		c.log.infof("WARNING: %v, using fixed modulus", err)
+		return nil
+	}
+	defer file.Close()
+	m, err := kex.ParseModuli(file)
+	if err != nil {
+		c.log.infof("WARNING: %s: %v, using fixed modulus", c.opts.ModuliFile, err)
+	}
+	return m
 }
 
 // show puts the lists into o, for -T.

@@ -101,6 +101,7 @@ func (c *connection) server() (*ssh.Server, error) {
 	}
 	server := &ssh.Server{
 		HostKeys:   hostKeys,
+		Moduli:     c.moduli(a.kex),
 		Auth:       cfg,
 		Handler:    ssh.HandlerFunc(c.serveSession),
 		Subsystems: make(map[string]ssh.Handler),

@@ -75,3 +75,24 @@ func TestOpenSSH(t *testing.T) {
 		require.Contains(t, string(out), strings.TrimSpace(string(keys.MarshalAuthorizedKey(r.hostKey, ""))))
 	})
 }
+
+// A server that is told to exchange groups takes them from ModuliFile, and
+// from the library where there is none.
+func TestModuliFile(t *testing.T) {
+	const method = "diffie-hellman-group-exchange-sha256"
+	for file, warning := range map[string]string{
+		"/etc/ssh/moduli": "",
+		"/nowhere/moduli": "WARNING: open /nowhere/moduli",
+		"/dev/null":       "WARNING: /dev/null: kex: moduli file has no usable group",
+	} {
+		r := newSite(t, "KexAlgorithms=+"+method, "ModuliFile="+file).start(t)
+		out, err := r.openssh(t, "ssh", "-o", "KexAlgorithms="+method, "127.0.0.1", "echo hello").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Contains(t, string(out), "hello\n")
+		if warning != "" {
+			r.log.wait(t, warning)
+		} else {
+			require.NotContains(t, r.log.String(), "WARNING")
+		}
+	}
+}
