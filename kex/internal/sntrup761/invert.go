@@ -4,7 +4,7 @@ package sntrup761
 // gcd computation and modular inversion, 2019): always 2p-1 of them, on f, which
 // begins as the modulus reversed, and g, the operand reversed. Each step
 // exchanges f and g where delta is above zero and g(0) is not zero, then adds the
-// multiple of f to g that clears g(0), and divides g by x. The same steps on v
+// multiple of f to a multiple of g that clears g(0), and divides g by x. The same steps on v
 // and r, which begin as zero and one, find the inverse: v reversed, over f(0).
 const divisionSteps = 2*p - 1
 
@@ -106,35 +106,35 @@ func invertTriple(a *small) (out ringQ) {
 	const third = (2*q + 1) / 3
 	r.set(0, third)
 	delta := int64(1)
-	for range divisionSteps {
-		f0, g0 := reduce(f.get(0)), reduce(g.get(0))
-		swap := uint64(-delta>>63) & uint64(-int64(g0)>>63)
+	for step := range divisionSteps {
+		f0, g0 := uint64(reduce(f.get(0))), uint64(reduce(g.get(0)))
+		swap := uint64(-delta>>63) & -(-g0 >> 63)
 		delta ^= int64(swap) & (delta ^ -delta)
 		delta++
-		x := (f0 ^ g0) & uint32(swap)
-		f0, g0 = f0^x, g0^x
-		factor := uint64(reduce((q - g0) * inverse(f0)))
+		// The new g is f(0)g - g(0)f, exchanged or not, but for its sign. That
+		// changes that of r too, and so nothing.
+		g0 = q - g0
 
-		// v times x, which pushes out a zero, and r.
+		// v times x, and r. Their degrees have grown by one in each step at most.
+		n := min(step+2, half)
 		above := v[half-1] << lane
-		for i, t := range r {
+		vs := v[:n]
+		for i, t := range r[:n] {
 			s := above
-			above = v[i]
-			x := (s ^ t) & swap
-			s, t = s^x, t^x
-			v[i] = s
-			r[i] = reduceLanes(t + factor*s)
+			above = vs[i]
+			vs[i] = s ^ (s^t)&swap
+			r[i] = reduceLanes(f0*t + g0*s)
 		}
-		// f, and g over x.
-		for i, t := range g {
-			s := f[i]
-			x := (s ^ t) & swap
-			s, t = s^x, t^x
-			f[i] = s
-			g[i] = reduceLanes(t + factor*s)
+		// f, and g over x. As many coefficients matter as there are steps left.
+		n = min(divisionSteps-step, half)
+		first := reduceLanes(f0*g[0] + g0*f[0])
+		f[0] ^= (f[0] ^ g[0]) & swap
+		fs, to := f[1:n], g[:n-1]
+		for i, t := range g[1:n] {
+			s := fs[i]
+			fs[i] = s ^ (s^t)&swap
+			to[i] = reduceLanes(f0*t + g0*s)
 		}
-		first := g[0]
-		copy(g[:], g[1:])
 		g[half-1] = first >> lane
 	}
 	scale := inverse(reduce(f.get(0)))

@@ -132,7 +132,7 @@ func TestReductions(t *testing.T) {
 			}
 		}
 	}
-	require.Less(t, uint64(q-1)*(1<<18+5*q)+(1<<18+5*q), uint64(1)<<32, "a division step fits a lane")
+	require.Less(t, uint64(q-1+q)*(1<<18+5*q), uint64(1)<<32, "a division step fits a lane")
 	y := reduceLanes(1<<64 - 1)
 	require.Equal(t, uint32(1<<32-1)%uint32(q), uint32(y)%q)
 	require.Equal(t, uint32(1<<32-1)%uint32(q), uint32(y>>32)%q)
