@@ -4,12 +4,13 @@
 // message is in one piece.
 //
 // A tag is a universal hash of the message, masked with a pseudorandom pad
-// that belongs to the nonce. So, unlike with HMAC, two messages under one key
-// and one nonce give the hash away: the caller sees to it that no nonce comes
-// twice.
+// that belongs to the nonce. So, unlike with HMAC, the tags of two messages
+// under one key and one nonce tell about the hash's key: the caller sees to it
+// that no nonce comes twice (RFC 4418 section 6.3).
 //
-// Nothing branches on, or indexes by, the key, the message or what is computed
-// from them. Their lengths and the nonce are public.
+// Nothing here branches on, or indexes by, the key, the message or what is
+// computed from them; crypto/aes does not either where the CPU has instructions
+// for it. The message's length and the nonce are public.
 package umac
 
 import (

@@ -49,8 +49,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// A reference is UMAC as RFC 4418 writes it down, line by line, in numbers of
-// any size and with no care for time.
+// A reference is UMAC as RFC 4418 writes it down, line by line, with numbers of
+// any size modulo the primes and no care for time.
 type reference struct {
 	key  []byte
 	size int
@@ -98,19 +98,15 @@ func (r *reference) pdf(nonce []byte) []byte {
 }
 
 func refNH(k, m []byte, bits int) []byte {
-	word := func(b []byte, i int, order binary.ByteOrder) *big.Int {
-		return big.NewInt(int64(order.Uint32(b[4*i:])))
-	}
-	mod32 := new(big.Int).Lsh(big.NewInt(1), 32)
-	y := big.NewInt(int64(bits))
-	for i := 0; i < len(m)/4; i += 8 {
-		for j := i; j < i+4; j++ {
-			a := new(big.Int).Add(word(m, j, binary.LittleEndian), word(k, j, binary.BigEndian))
-			b := new(big.Int).Add(word(m, j+4, binary.LittleEndian), word(k, j+4, binary.BigEndian))
-			y.Add(y, new(big.Int).Mul(a.Mod(a, mod32), b.Mod(b, mod32)))
+	y := uint64(bits)
+	for i := 0; i < len(m); i += 32 {
+		for j := i; j < i+16; j += 4 {
+			a := binary.LittleEndian.Uint32(m[j:]) + binary.BigEndian.Uint32(k[j:])
+			b := binary.LittleEndian.Uint32(m[j+16:]) + binary.BigEndian.Uint32(k[j+16:])
+			y += uint64(a) * uint64(b)
 		}
 	}
-	return refBytes(y.Mod(y, new(big.Int).Lsh(big.NewInt(1), 64)), 8)
+	return binary.BigEndian.AppendUint64(nil, y)
 }
 
 func refL1(k, m []byte) []byte {
@@ -318,7 +314,7 @@ func TestTagDepends(t *testing.T) {
 		if m.Size() == Size128 {
 			newMAC = New128
 		}
-		for _, n := range []int{0, 1, 31, 32, 100, 1024, 1025, 3000} {
+		for _, n := range []int{0, 1, 31, 32, 100, 1024, 1025} {
 			message := random(9, n)
 			const nonce = 0x0123456789abcdef
 			want := m.Append(nil, nonce, message)
@@ -367,9 +363,13 @@ func TestAllocs(t *testing.T) {
 	both(t, rfcKey, func(t *testing.T, m *MAC, _ *reference) {
 		dst := make([]byte, 0, m.Size())
 		for _, n := range []int{0, 64, 1024, 32768, 1<<24 + 2048} {
+			runs := 10
+			if n > 1<<20 {
+				runs = 1
+			}
 			message := make([]byte, n)
 			nonce := uint64(0)
-			require.Zero(t, testing.AllocsPerRun(4, func() {
+			require.Zero(t, testing.AllocsPerRun(runs, func() {
 				m.Append(dst, nonce, message)
 				nonce++
 			}))
