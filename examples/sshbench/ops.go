@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// An operation is something to measure.
+type operation struct {
+	name string
+	n    int // unless told otherwise
+	run  func(ctx context.Context, b *bench, c client) error
+}
+
+func (o operation) id() string { return o.name }
+
+var ops = []operation{
+	{"down", 1, down},
+	{"up", 1, up},
+	{"duplex", 1, duplex},
+	{"rtt", 10000, roundTrip},
+	{"handshake", 200, handshake},
+	{"chan", 2000, openChannel},
+	{"many", 100, many},
+	{"idle", 1000, idle},
+}
+
+// down reads what a program writes.
+func down(_ context.Context, b *bench, c client) error {
+	command := fmt.Sprintf(b.commands.down, b.bytes)
+	if d, ok := c.(drainer); ok {
+		return b.transfer(c, b.bytes, func() error { return d.drain(command) })
+	}
+	return b.transfer(c, b.bytes, func() error {
+		s, err := c.exec(command)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if _, err := discard(s, b.bytes); err != nil {
+			return err
+		}
+		return s.Wait()
+	})
+}
+
+// up writes to a program, until that has read it all.
+func up(_ context.Context, b *bench, c client) error {
+	return b.transfer(c, b.bytes, func() error {
+		s, err := c.exec(b.commands.up)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if err := writeZeros(s, b.bytes); err != nil {
+			return err
+		}
+		if err := s.CloseWrite(); err != nil {
+			return err
+		}
+		return s.Wait()
+	})
+}
+
+// duplex has n channels send to an echo and read what comes back, at once.
+func duplex(_ context.Context, b *bench, c client) error {
+	each := b.bytes / int64(b.n) / 2
+	return b.transfer(c, 2*each*int64(b.n), func() error {
+		return inParallel(b.n, func(int) error {
+			s, err := c.exec(b.commands.echo)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			var w sync.WaitGroup
+			var writeErr error
+			w.Go(func() {
+				if writeErr = writeZeros(s, each); writeErr == nil {
+					writeErr = s.CloseWrite()
+				}
+			})
+			_, err = discard(s, each)
+			if err != nil {
+				s.Close() // so that the writer ends too
+			}
+			w.Wait()
+			if err := errors.Join(err, writeErr); err != nil {
+				return err
+			}
+			return s.Wait()
+		})
+	})
+}
+
+// roundTrip sends a byte and waits for its echo.
+func roundTrip(_ context.Context, b *bench, c client) error {
+	s, err := c.exec(b.commands.echo)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	one := []byte{'x'}
+	return b.repeat(c, func() error {
+		if _, err := s.Write(one); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(s, one)
+		return err
+	})
+}
+
+// handshake connects, logs in and closes.
+func handshake(ctx context.Context, b *bench, c client) error {
+	return b.repeat(c, func() error {
+		another, err := b.dial(ctx)
+		if err != nil {
+			return err
+		}
+		return another.Close()
+	})
+}
+
+// openChannel opens a session, runs a program that does nothing, and waits for
+// its exit status and the session's end.
+func openChannel(_ context.Context, b *bench, c client) error {
+	return b.repeat(c, func() error {
+		s, err := c.exec("true")
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return s.Wait()
+	})
+}
+
+// many has n channels read at once, until all of them together have enough.
+func many(_ context.Context, b *bench, c client) error {
+	counts := make([]int64, b.n)
+	var total atomic.Int64
+	err := b.transfer(c, b.bytes, func() error {
+		return inParallel(b.n, func(i int) error {
+			// Any of them could end up with all there is.
+			s, err := c.exec(fmt.Sprintf(b.commands.down, b.bytes))
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			buf := make([]byte, chunk)
+			for total.Load() < b.bytes {
+				n, err := s.Read(buf)
+				counts[i] += int64(n)
+				total.Add(int64(n))
+				if err != nil && total.Load() < b.bytes {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	least := counts[0]
+	for _, n := range counts {
+		least = min(least, n)
+	}
+	b.result.MinShare = float64(least) / (float64(total.Load()) / float64(b.n))
+	return nil
+}
+
+// How idle connects: so many at once, and how long the sides then have to
+// give back what they needed for that.
+const (
+	idleDialers = 16
+	idleSettles = time.Second
+)
+
+// idle opens n connections and tells what each costs.
+func idle(ctx context.Context, b *bench, c client) error {
+	serverBefore, err := b.serverUsage(c, settledArgument)
+	if err != nil {
+		return err
+	}
+	settle()
+	before := ownUsage()
+	start := time.Now()
+	connections := make([]client, b.n)
+	defer func() {
+		for _, c := range connections {
+			if c != nil {
+				c.Close()
+			}
+		}
+	}()
+	err = inParallel(idleDialers, func(dialer int) error {
+		for i := dialer; i < b.n; i += idleDialers {
+			c, err := b.dial(ctx)
+			if err != nil {
+				return fmt.Errorf("connection %d: %w", i, err)
+			}
+			connections[i] = c
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.result.Seconds = time.Since(start).Seconds()
+	time.Sleep(idleSettles)
+	settle()
+	b.result.Client = heldEach(before, ownUsage(), b.n)
+	if serverBefore == nil {
+		return nil
+	}
+	serverAfter, err := b.serverUsage(c, settledArgument)
+	if err != nil {
+		return err
+	}
+	held := heldEach(*serverBefore, *serverAfter, b.n)
+	b.result.Server = &held
+	return nil
+}
+
+// heldEach is what each of n connections added to what a process holds.
+func heldEach(before, after usage, n int) side {
+	each := func(before, after uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
+	return side{
+		CPU:        after.CPU - before.CPU,
+		Heap:       each(before.Heap, after.Heap),
+		RSS:        each(before.RSS, after.RSS),
+		Goroutines: each(uint64(before.Goroutines), uint64(after.Goroutines)),
+	}
+}
+
+// inParallel calls f with 0 to n-1 at once and returns the first error, by order of number.
+func inParallel(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var w sync.WaitGroup
+	for i := range n {
+		w.Go(func() { errs[i] = f(i) })
+	}
+	w.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
