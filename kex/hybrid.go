@@ -40,11 +40,11 @@ var sntrup = kem{
 }
 
 // A hybrid is the agreement of RFC 10042 section 2 and, with sntrup761, of RFC
-// 9941 section 3: each value is the KEM's,
-// followed by the curve's, and the secret is the hash of the KEM's secret
-// followed by the curve's. It holds as long as one of the two does. Both are
-// hashed as byte strings of fixed length: that of a NIST curve is the whole
-// x-coordinate, leading zeros included, and no mpint.
+// 9941 section 3: each value is the KEM's, followed by the curve's, and the
+// secret is the hash of the KEM's secret followed by the curve's. It holds as
+// long as one of the two does. Both are hashed as byte strings of fixed length:
+// that of a NIST curve is the whole x-coordinate, leading zeros included, and no
+// mpint.
 type hybrid struct {
 	kem   kem
 	curve curve

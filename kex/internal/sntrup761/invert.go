@@ -1,11 +1,12 @@
 package sntrup761
 
-// Inverses are computed by division steps (Bernstein and Yang, Fast constant-time
-// gcd computation and modular inversion, 2019): always 2p-1 of them, on f, which
-// begins as the modulus reversed, and g, the operand reversed. Each step
-// exchanges f and g where delta is above zero and g(0) is not zero, then adds the
-// multiple of f to a multiple of g that clears g(0), and divides g by x. The same steps on v
-// and r, which begin as zero and one, find the inverse: v reversed, over f(0).
+// Inverses are computed by division steps (Bernstein and Yang, Fast
+// constant-time gcd computation and modular inversion, 2019): always 2p-1 of
+// them, on f, which begins as the modulus reversed, and g, the operand reversed.
+// Each step exchanges f and g where delta is above zero and g(0) is not zero,
+// then replaces g by the combination of both whose constant term is zero, over
+// x. The same steps on v and r, which begin as zero and one, find the inverse: v
+// reversed, over f(0).
 const divisionSteps = 2*p - 1
 
 // trits is the number of words that hold a bit of each of p+1 coefficients.
@@ -111,8 +112,8 @@ func invertTriple(a *small) (out ringQ) {
 		swap := uint64(-delta>>63) & -(-g0 >> 63)
 		delta ^= int64(swap) & (delta ^ -delta)
 		delta++
-		// The new g is f(0)g - g(0)f, exchanged or not, but for its sign. That
-		// changes that of r too, and so nothing.
+		// The new g is f(0)g - g(0)f, exchanged or not, but for a sign that r gets
+		// too.
 		g0 = q - g0
 
 		// v times x, and r. Their degrees have grown by one in each step at most.
