@@ -3,6 +3,7 @@ package kex
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -96,20 +97,16 @@ func (x *machine) gexDialogue(asked []byte, group *group) *dialogue {
 
 // newGroup checks the cheap properties of a group: that p is odd and of a size
 // that we compute with, looked at before any arithmetic, and that g is not one
-// of the three elements that generate next to nothing. p and g are magnitudes
-// without leading zeros.
+// of the elements that generate next to nothing. p and g are magnitudes
+// without leading zero bytes.
 func newGroup(p, g []byte) (*group, error) {
-	size := new(big.Int)
-	if len(p) <= maxGroupBits/8 {
-		size.SetBytes(p)
+	if n := bitLen(p); n < minGroupBits || n > maxGroupBits {
+		return nil, fmt.Errorf("%w: p has %d bits, not %d to %d", ErrGroup, n, minGroupBits, maxGroupBits)
 	}
-	if n := size.BitLen(); n < minGroupBits || n > maxGroupBits {
-		return nil, fmt.Errorf("%w: p has %d bytes, not %d to %d", ErrGroup, len(p), minGroupBits/8, maxGroupBits/8)
-	}
-	if size.Bit(0) == 0 {
+	if p[len(p)-1]&1 == 0 {
 		return nil, fmt.Errorf("%w: p is even", ErrGroup)
 	}
-	d := &group{p: size}
+	d := &group{p: new(big.Int).SetBytes(p)}
 	if len(g) > d.size() {
 		return nil, fmt.Errorf("%w: g is larger than p", ErrGroup)
 	}
@@ -118,6 +115,14 @@ func newGroup(p, g []byte) (*group, error) {
 		return nil, fmt.Errorf("%w: g is not between 1 and p-1", ErrGroup)
 	}
 	return d, nil
+}
+
+// bitLen is the length in bits of a magnitude.
+func bitLen(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	return 8*len(b) - bits.LeadingZeros8(b[0])
 }
 
 // plausible reports whether p is one of our own primes, or passes Euler's test

@@ -84,7 +84,7 @@ func parseModulus(line []byte) *group {
 	if kind != safe || tests&composite != 0 || tests == 0 || tries == 0 {
 		return nil
 	}
-	g, p := unhex(fields[5]), unhex(fields[6])
+	g, p := unhex(fields[5]), bytes.TrimLeft(unhex(fields[6]), "\x00")
 	group, err := newGroup(p, g)
 	if err != nil || uint64(group.p.BitLen()) != size+1 {
 		return nil

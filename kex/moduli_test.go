@@ -43,6 +43,7 @@ func TestParseModuli(t *testing.T) {
 		"g is no number":        {modulus(2047, "x", p) + good, []int{2048}},
 		"even":                  {modulus(2047, "2", even) + good, []int{2048}},
 		"no hexadecimal digits": {strings.Replace(good, "FFFF", "FFGF", 1) + good, []int{2048}},
+		"leading zeros":         {strings.Replace(good, "FFFF", "0000FFFF", 1), []int{2048}},
 		"eight fields":          {strings.TrimSpace(good) + " x\n" + good, []int{2048}},
 		"six fields":            {"1 2 6 100 2047 2\n" + good, []int{2048}},
 		"too small":             {modulus(1023, "2", new(big.Int).Rsh(p, 1024)) + good, []int{2048}},

@@ -98,8 +98,9 @@ func MACs() []string {
 }
 
 // KeyExchanges returns the key exchange methods of a role's default proposal,
-// preferred first. A client proposes more than a server, since what is costly
-// is so for both, and strangers choose how often a server does it.
+// preferred first. A client's ends with Diffie-Hellman in finite fields, for
+// old servers. That is costly, and how often a server pays is up to strangers,
+// so a server's has none of it.
 func KeyExchanges(role kex.Role) []string { return kex.Proposal(role) }
 
 // SupportedKeyExchanges returns all key exchange methods that Config can name,
