@@ -54,7 +54,7 @@ func TestAlgorithms(t *testing.T) {
 			server func(t testing.TB) *server
 		}{
 			{"OpenSSH", func(t testing.TB) *server {
-				return sshd(t, peer(t, "sshd"), "LogLevel ERROR", "RekeyLimit default none")
+				return sshd(t, peer(t, "sshd"), append(everything, "LogLevel ERROR", "RekeyLimit default none")...)
 			}},
 			{"Dropbear", func(t testing.TB) *server { return dropbear(t, "ed25519", "ecdsa256", "ecdsa384", "rsa") }},
 			// It offers rsa-sha2-256 whether it has such a key or not.
@@ -77,7 +77,11 @@ func matrix(t *testing.T, all []combination, try func(c combination, number int)
 	failed := make(map[combination]error)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
-	queue := make(chan int)
+	queue := make(chan int, len(all))
+	for i := range all {
+		queue <- i
+	}
+	close(queue)
 	for range 3 {
 		workers.Go(func() {
 			for i := range queue {
@@ -89,10 +93,6 @@ func matrix(t *testing.T, all []combination, try func(c combination, number int)
 			}
 		})
 	}
-	for i := range all {
-		queue <- i
-	}
-	close(queue)
 	workers.Wait()
 	t.Log(table(all, failed))
 	for c, err := range failed {
