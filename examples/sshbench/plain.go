@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -19,8 +20,10 @@ import (
 // No status comes back, so that the end of the output counts as success.
 
 type plainClient struct {
-	dial  func() (plainConn, error)
-	first plainConn // not used yet
+	dial func() (plainConn, error)
+
+	mu    sync.Mutex
+	first plainConn // not used yet; nil afterwards
 }
 
 type plainConn interface {
@@ -33,7 +36,7 @@ func newPlainClient(dial func() (plainConn, error)) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plainClient{dial, first}, nil
+	return &plainClient{dial: dial, first: first}, nil
 }
 
 func dialTCP(ctx context.Context, t *target) (client, error) {
@@ -60,19 +63,27 @@ func dialTLS(ctx context.Context, t *target) (client, error) {
 	})
 }
 
+// takeFirst returns the first connection to whoever asks first, then nil.
+func (p *plainClient) takeFirst() plainConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.first
+	p.first = nil
+	return c
+}
+
 func (p *plainClient) Close() error {
-	if p.first == nil {
-		return nil
+	if c := p.takeFirst(); c != nil {
+		return c.Close()
 	}
-	return p.first.Close()
+	return nil
 }
 
 func (p *plainClient) exec(command string) (stream, error) {
 	if len(command) > 255 {
 		return nil, errors.New("the command is too long")
 	}
-	c := p.first
-	p.first = nil
+	c := p.takeFirst()
 	if c == nil {
 		var err error
 		if c, err = p.dial(); err != nil {
