@@ -20,10 +20,9 @@ check:
 	$(GO) test ./keys ./channel ./transport
 	cd examples && $(GO) test -race ./...
 
-# Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite, which
-# sleeps most of the time: hence more tests at once than there are processors.
+# Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
 interop:
-	cd examples && $(GO) test -tags interop -timeout 20m -parallel 6 ./interop
+	cd examples && $(GO) test -tags interop -timeout 20m -parallel 4 ./interop
 
 # Installs the peers where that is possible and something is missing.
 peers:

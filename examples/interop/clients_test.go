@@ -302,5 +302,5 @@ func (c putty) scp(t testing.TB, s *server, from, to string) []*exec.Cmd {
 }
 
 func (putty) keyExchanges(_ testing.TB, _ *server, r *result) int {
-	return strings.Count(r.stderr, "key exchange with")
+	return strings.Count(r.stderr, "key re-exchange")
 }

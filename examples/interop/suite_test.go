@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,24 +54,43 @@ func TestOpenSSHSuite(t *testing.T) {
 	}
 	nextPort.Store(4300)
 	roles := map[rune]string{'c': "our client", 's': "our server", 'b': "both"}
+	type run struct {
+		script string
+		role   rune
+	}
+	queue := make(chan run, 3*len(suite))
 	for _, s := range suite {
 		for _, role := range s.roles {
-			t.Run(s.script+"/"+roles[role], func(t *testing.T) {
-				t.Parallel()
-				ssh, sshd := peer(t, "ssh"), peer(t, "sshd")
-				switch role {
-				case 'c', 'b':
-					ssh = launcher(t, ourSSH(t))
-				case 's':
-					ssh = narrowedSSH(t, ssh)
-				}
-				if role == 's' || role == 'b' {
-					sshd = launcher(t, ourSSHD(t))
-				}
-				runScript(t, s.script, ssh, sshd)
-			})
+			queue <- run{s.script, role}
 		}
 	}
+	close(queue)
+	one := func(script string, role rune) {
+		t.Run(script+"/"+roles[role], func(t *testing.T) {
+			ssh, sshd := peer(t, "ssh"), peer(t, "sshd")
+			switch role {
+			case 'c', 'b':
+				ssh = launcher(t, ourSSH(t))
+			case 's':
+				ssh = narrowedSSH(t, ssh)
+			}
+			if role == 's' || role == 'b' {
+				sshd = launcher(t, ourSSHD(t))
+			}
+			runScript(t, script, ssh, sshd)
+		})
+	}
+	// They sleep most of the time: hence more of them at once than there are
+	// processors, and those that take long first.
+	var workers sync.WaitGroup
+	for range 6 {
+		workers.Go(func() {
+			for r := range queue {
+				one(r.script, r.role)
+			}
+		})
+	}
+	workers.Wait()
 }
 
 // launcher returns a small script that runs program: the suite copies the
