@@ -22,7 +22,7 @@ check:
 
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
 interop:
-	cd examples && $(GO) test -tags interop -timeout 20m -parallel 4 ./interop
+	cd examples && $(GO) test -tags interop -timeout 40m -parallel 4 ./interop
 
 # Installs the peers where that is possible and something is missing.
 peers:

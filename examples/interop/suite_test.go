@@ -159,7 +159,7 @@ func runScript(t *testing.T, script, ssh, sshd string) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 18*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", filepath.Join(regress, "test-exec.sh"), obj, filepath.Join(regress, script+".sh"))
 	cmd.Dir = obj
