@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
-	"os"
 	"slices"
-	"sync/atomic"
-	"time"
 
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/internal/filecache"
 )
 
 // A DB is a list of known_hosts files. It reads them again when they have
@@ -30,7 +29,7 @@ func Open(files ...string) (*DB, error) {
 	}
 	db := new(DB)
 	for _, path := range files {
-		f := &file{path: path}
+		f := newFile(path)
 		if _, err := f.load(); err != nil {
 			return nil, err
 		}
@@ -44,56 +43,34 @@ var (
 	errNilKey = errors.New("knownhosts: no host key given")
 )
 
-// file is one of the files, with what it held when last looked at.
+// A file is one of the files, which is read again when it has changed.
 type file struct {
 	path   string
-	cached atomic.Pointer[content]
+	cached *filecache.File[*content]
 }
 
 // content is what a file held. It never changes.
 type content struct {
-	info    fs.FileInfo
-	read    time.Time
 	entries []entry
 	bad     []*LineError
 }
 
-// racyTime is how close to a file's last change it must have been read for
-// a second change to have left no trace in its time stamp.
-const racyTime = 2 * time.Second
-
-func (c *content) isOf(info fs.FileInfo) bool {
-	return os.SameFile(c.info, info) && c.info.Size() == info.Size() && c.info.ModTime().Equal(info.ModTime()) &&
-		c.read.Sub(info.ModTime()) > racyTime
+func newFile(path string) *file {
+	return &file{path: path, cached: filecache.New(path, func(r io.Reader) (c *content, err error) {
+		c = new(content)
+		c.entries, c.bad, err = parseFile(r, path)
+		return c, err
+	})}
 }
 
 func (f *file) load() (*content, error) {
-	info, err := os.Stat(f.path)
+	c, err := f.cached.Load()
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(content), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("knownhosts: %w", err)
 	}
-	if c := f.cached.Load(); c != nil && c.isOf(info) {
-		return c, nil
-	}
-	r, err := os.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return new(content), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("knownhosts: %w", err)
-	}
-	defer r.Close()
-	c := &content{read: time.Now()}
-	if c.info, err = r.Stat(); err != nil {
-		return nil, fmt.Errorf("knownhosts: %w", err)
-	}
-	if c.entries, c.bad, err = parseFile(r, f.path); err != nil {
-		return nil, fmt.Errorf("knownhosts: %w", err)
-	}
-	f.cached.Store(c)
 	return c, nil
 }
 

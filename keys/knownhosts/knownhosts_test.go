@@ -248,7 +248,7 @@ func TestCached(t *testing.T) {
 	path := write(t, "h "+text(ed(t, 0)))
 	old := time.Now().Add(-time.Hour)
 	require.NoError(t, os.Chtimes(path, old, old))
-	f := &file{path: path}
+	f := newFile(path)
 	first, err := f.load()
 	require.NoError(t, err)
 	second, err := f.load()
@@ -314,6 +314,6 @@ func TestTrustOnFirstUseRace(t *testing.T) {
 
 func TestTrustOnFirstUseCannotWrite(t *testing.T) {
 	dir := write(t, "") // not a folder
-	db := &DB{files: []*file{{path: filepath.Join(dir, "known_hosts")}}}
+	db := &DB{files: []*file{newFile(filepath.Join(dir, "known_hosts"))}}
 	require.Error(t, db.TrustOnFirstUse(AddOptions{}, nil)(t.Context(), "h", nil, ed(t, 0)))
 }
