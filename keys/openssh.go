@@ -1,12 +1,10 @@
 package keys
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"slices"
 
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -33,39 +31,16 @@ const (
 // MarshalOptions says how a private key is written. The zero value leaves it
 // unencrypted.
 type MarshalOptions struct {
-	// Passphrase encrypts the key, with AES-256 in counter mode, unless it is
-	// empty.
+	// Passphrase encrypts the key unless it is empty.
 	Passphrase []byte
+	// Cipher is what encrypts it: aes128-ctr, aes192-ctr, aes256-ctr, the same
+	// three with -cbc, aes128-gcm@openssh.com, aes256-gcm@openssh.com or
+	// chacha20-poly1305@openssh.com. "" means aes256-ctr, as in OpenSSH. It is
+	// an error to name one without a passphrase.
+	Cipher string
 	// Rounds is the bcrypt work factor that makes each guess at the passphrase
 	// dear, from 1 to [MaxRounds]; 0 means 24, as in OpenSSH.
 	Rounds int
-}
-
-// An opensshCipher is one way to encrypt the private section.
-type opensshCipher struct {
-	name             string
-	block            int // the section's length is a multiple of it
-	keySize, ivSize  int // 0 for no encryption
-	encrypt, decrypt func(key, iv, section []byte) error
-}
-
-var opensshCiphers = []*opensshCipher{
-	{name: "none", block: 8},
-	{name: "aes256-ctr", block: aes.BlockSize, keySize: 32, ivSize: aes.BlockSize, encrypt: aesCTR, decrypt: aesCTR},
-}
-
-var (
-	plainCipher   = opensshCiphers[0]
-	defaultCipher = opensshCiphers[1]
-)
-
-func aesCTR(key, iv, section []byte) error {
-	b, err := aes.NewCipher(key)
-	if err != nil {
-		return err
-	}
-	cipher.NewCTR(b, iv).XORKeyStream(section, section)
-	return nil
 }
 
 var (
@@ -86,6 +61,7 @@ type opensshFile struct {
 	rounds  int
 	public  []byte // public key blob
 	section []byte // private section, encrypted by cipher
+	tag     []byte // that authenticates it, where cipher makes one
 }
 
 func parseOpenSSHFile(data []byte) (*opensshFile, error) {
@@ -102,15 +78,12 @@ func parseOpenSSHFile(data []byte) (*opensshFile, error) {
 	if r.Err() != nil {
 		return nil, malformedPrivate(r.Err())
 	}
-	for _, c := range opensshCiphers {
-		if c.name == string(cipherName) {
-			f.cipher = c
-		}
-	}
-	// An unknown cipher may put an authentication tag after the section.
+	f.cipher = lookupOpenSSHCipher(string(cipherName))
 	if f.cipher == nil {
 		return nil, &UnsupportedError{What: "cipher of a private key", Name: string(cipherName)}
 	}
+	// The tag is in no string of its own, nor within the section's.
+	f.tag = r.Raw(f.cipher.tagSize)
 	if err := r.End(); err != nil {
 		return nil, malformedPrivate(err)
 	}
@@ -167,20 +140,12 @@ func parseOpenSSH(data, passphrase []byte) (*PrivateKey, error) {
 		if len(passphrase) == 0 {
 			return nil, &PassphraseNeededError{PublicKey: public}
 		}
-		section = bytes.Clone(section)
-		if err := f.cipher.apply(f.cipher.decrypt, passphrase, f.salt, f.rounds, section); err != nil {
-			return nil, malformedPrivate(err)
+		if section, err = f.cipher.decrypt(passphrase, f.salt, f.rounds, slices.Concat(f.section, f.tag)); err != nil {
+			return nil, err
 		}
 		defer clear(section)
 	}
 	return f.parseSection(section, public)
-}
-
-// apply derives the key and initialization vector and runs f over section.
-func (c *opensshCipher) apply(f func(key, iv, section []byte) error, passphrase, salt []byte, rounds int, section []byte) error {
-	secret := bcryptPBKDF(passphrase, salt, rounds, c.keySize+c.ivSize)
-	defer clear(secret)
-	return f(secret[:c.keySize], secret[c.keySize:], section)
 }
 
 // parseSection parses the private section once it is plain. The two check
@@ -243,22 +208,22 @@ func (k *PrivateKey) MarshalOpenSSH(o MarshalOptions) ([]byte, error) {
 	if o.Rounds < 1 || o.Rounds > MaxRounds {
 		return nil, &LimitError{What: "bcrypt rounds of a private key", Value: uint64(max(o.Rounds, 0)), Min: 1, Max: MaxRounds}
 	}
-	c := plainCipher
-	if len(o.Passphrase) > 0 {
-		c = defaultCipher
+	c, err := o.cipher()
+	if err != nil {
+		return nil, err
 	}
 	section, err := k.appendSection(nil, c.block)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(section)
-	kdfName, kdfOptions := "none", []byte(nil)
+	kdfName, kdfOptions, sealed := "none", []byte(nil), section
 	if c != plainCipher {
 		salt := make([]byte, saltSize)
 		rand.Read(salt) // never fails: crypto/rand ends the program instead
 		kdfName = "bcrypt"
 		kdfOptions = wire.AppendUint32(wire.AppendString(nil, salt), uint32(o.Rounds))
-		if err := c.apply(c.encrypt, o.Passphrase, salt, o.Rounds, section); err != nil {
+		if sealed, err = c.encrypt(o.Passphrase, salt, o.Rounds, section); err != nil {
 			return nil, err
 		}
 	}
@@ -268,7 +233,8 @@ func (k *PrivateKey) MarshalOpenSSH(o MarshalOptions) ([]byte, error) {
 	b = wire.AppendString(b, kdfOptions)
 	b = wire.AppendUint32(b, 1)
 	b = wire.AppendString(b, k.PublicKey().Marshal())
-	b = wire.AppendString(b, section)
+	b = wire.AppendString(b, sealed[:len(section)])
+	b = append(b, sealed[len(section):]...)
 	return pem.EncodeToMemory(&pem.Block{Type: opensshPEMType, Bytes: b}), nil
 }
 

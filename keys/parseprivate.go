@@ -37,7 +37,7 @@ var pemFormats = []pemFormat{
 }
 
 // ParsePrivateKey opens a private key file: OpenSSH's own format, plain or
-// encrypted with aes256-ctr, or a PEM file with an unencrypted key in PKCS #8,
+// encrypted, or a PEM file with an unencrypted key in PKCS #8,
 // PKCS #1 (RSA) or SEC 1 (ECDSA). Text may stand before the key but nothing
 // after it. The passphrase is not looked at if the key is not encrypted.
 //
