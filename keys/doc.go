@@ -13,5 +13,9 @@
 //
 // Supported are ssh-ed25519 (RFC 8709), ecdsa-sha2-nistp256, -nistp384 and
 // -nistp521 (RFC 5656), and ssh-rsa keys (RFC 4253) with the signature
-// algorithms rsa-sha2-512 and rsa-sha2-256 (RFC 8332).
+// algorithms rsa-sha2-512 and rsa-sha2-256 (RFC 8332). So are security keys,
+// sk-ssh-ed25519@openssh.com and sk-ecdsa-sha2-nistp256@openssh.com (OpenSSH's
+// PROTOCOL.u2f), which sign by an [Authenticator] through
+// [NewSecurityKeySigner]. What they say beside a signature is an [Assertion];
+// unless asked otherwise, one that nobody touched the device for is refused.
 package keys

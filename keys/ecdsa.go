@@ -139,7 +139,12 @@ func (c *ecdsaCurve) sign(k crypto.Signer, _ PublicKey, _ string, data []byte) (
 	if err != nil {
 		return nil, err
 	}
-	// crypto.Signer gives an ECDSA-Sig-Value (RFC 3279 section 2.2.3).
+	return c.fromDER(der)
+}
+
+// fromDER returns the blob for an ECDSA-Sig-Value (RFC 3279 section 2.2.3),
+// which is what a crypto.Signer or a security key makes.
+func (c *ecdsaCurve) fromDER(der []byte) ([]byte, error) {
 	var r, s []byte
 	var seq cryptobyte.String
 	in := cryptobyte.String(der)

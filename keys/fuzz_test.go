@@ -44,6 +44,9 @@ func FuzzParsePublicKey(f *testing.F) {
 	for _, typ := range allTypes {
 		f.Add(generated()[typ].PublicKey().Marshal())
 	}
+	for _, typ := range skTypes {
+		f.Add(newDevice(f, typ, 0).private.PublicKey().Marshal())
+	}
 	f.Add(rsaBlob(big.NewInt(1<<31-1), oddOfBits(MaxRSABits)))
 	f.Add(rsaBlob(big.NewInt(4), oddOfBits(MaxRSABits+1)))
 	f.Fuzz(func(t *testing.T, blob []byte) {

@@ -14,6 +14,10 @@ const (
 	KeyECDSA384 = "ecdsa-sha2-nistp384"
 	KeyECDSA521 = "ecdsa-sha2-nistp521"
 	KeyRSA      = "ssh-rsa" // RFC 4253 section 6.6
+
+	// Security keys: OpenSSH's PROTOCOL.u2f.
+	KeySKEd25519  = "sk-ssh-ed25519@openssh.com"
+	KeySKECDSA256 = "sk-ecdsa-sha2-nistp256@openssh.com"
 )
 
 // The names of the signature algorithms of ssh-rsa keys (RFC 8332).
@@ -22,10 +26,14 @@ const (
 	RSASHA512 = "rsa-sha2-512"
 )
 
+// SKWebAuthnECDSA256 is the signature algorithm of [KeySKECDSA256] keys that
+// sign by way of a browser (PROTOCOL.u2f, "webauthn signatures").
+const SKWebAuthnECDSA256 = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+
 // A keyType is all that this package knows of one public key format. No code
 // outside the table and the functions that it names depends on the format.
-// parse is always there. A type without a form in the crypto packages has no
-// wrap, and then none of the functions after it.
+// parse is always there. A type without private keys has no wrap, and then
+// none of the functions after it.
 type keyType struct {
 	name       string
 	algorithms []string // signature algorithms, preferred first; never handed out
@@ -33,11 +41,12 @@ type keyType struct {
 	// parse reads the fields after the name. It reports errors through r,
 	// where the caller finds them, and may then return nil.
 	parse func(r *wire.Reader) PublicKey
-	// wrap returns the form here of a key of the crypto packages: nil and no
-	// error if the key is of another type.
+	// wrap returns the form here of a key of the crypto packages, or of what
+	// stands for one: nil and no error if the key is of another type.
 	wrap func(k crypto.PublicKey) (PublicKey, error)
 	// sign returns the signature blob by k, whose public key is public, under
-	// an algorithm which the caller has found among algorithms.
+	// an algorithm which the caller has found among algorithms. Keys that only
+	// a device signs with have none.
 	sign func(k crypto.Signer, public PublicKey, algorithm string, data []byte) ([]byte, error)
 	// generate makes a key; bits is 0 for the default.
 	generate func(bits int) (crypto.Signer, error)
@@ -56,7 +65,14 @@ var (
 	ecdsa521Type = newECDSAType(nistp521)
 	rsaType      = newRSAType()
 
-	keyTypes = []*keyType{ed25519Type, ecdsa256Type, ecdsa384Type, ecdsa521Type, rsaType}
+	skEd25519Type  = newSKType(KeySKEd25519, ed25519Type, KeySKEd25519)
+	skECDSA256Type = newSKType(KeySKECDSA256, ecdsa256Type, KeySKECDSA256, SKWebAuthnECDSA256)
+
+	keyTypes = []*keyType{
+		ed25519Type, ecdsa256Type, ecdsa384Type, ecdsa521Type,
+		skEd25519Type, skECDSA256Type,
+		rsaType,
+	}
 )
 
 func lookupKeyType[T ~string | ~[]byte](name T) *keyType {

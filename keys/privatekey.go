@@ -55,7 +55,8 @@ func (k *PrivateKey) PublicKey() PublicKey {
 	return k.signer.PublicKey()
 }
 
-// Algorithms returns the signature algorithms of the key, preferred first.
+// Algorithms returns the signature algorithms of the key, preferred first. A
+// security key's has none; see [NewSecurityKeySigner].
 func (k *PrivateKey) Algorithms() []string {
 	if k.signer == nil {
 		return nil
@@ -63,7 +64,8 @@ func (k *PrivateKey) Algorithms() []string {
 	return k.signer.Algorithms()
 }
 
-// Sign implements [Signer]. It does not wait.
+// Sign implements [Signer]. It does not wait. A security key's fails with
+// [ErrNoAuthenticator].
 func (k *PrivateKey) Sign(ctx context.Context, algorithm string, data []byte) (*Signature, error) {
 	if k.signer == nil {
 		return nil, errNoKey
@@ -72,10 +74,10 @@ func (k *PrivateKey) Sign(ctx context.Context, algorithm string, data []byte) (*
 }
 
 // Crypto returns the key as the crypto packages have it: an
-// ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey. The caller must
-// not change it.
+// ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey; nil for a security
+// key. The caller must not change it.
 func (k *PrivateKey) Crypto() crypto.Signer {
-	if k.signer == nil {
+	if k.signer == nil || k.SecurityKey() != nil {
 		return nil
 	}
 	return k.signer.key

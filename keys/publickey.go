@@ -21,9 +21,10 @@ type PublicKey interface {
 	// Algorithms returns the names of the signature algorithms that Verify
 	// takes, preferred first.
 	Algorithms() []string
-	// Verify returns nil only if sig is the key's signature of data.
-	// sig.Format must be one of Algorithms; a caller that agreed on one uses
-	// the function [Verify], which holds the signature to it.
+	// Verify returns nil only if sig is the key's signature of data, and the
+	// user touched the key if it is a security key's. sig.Format must be one
+	// of Algorithms; a caller that agreed on one uses the function [Verify],
+	// which holds the signature to it.
 	Verify(data []byte, sig *Signature) error
 }
 
@@ -89,32 +90,52 @@ func Equal(a, b PublicKey) bool {
 
 // Verify returns nil only if signature, in wire form (RFC 4253 section 6.6),
 // is key's signature of data made with algorithm. It refuses a signature that
-// was made with another algorithm than that, even if key has it too.
+// was made with another algorithm than that, even if key has it too. If key is
+// a security key's, its user must have touched it.
 func Verify(key PublicKey, algorithm string, data, signature []byte) error {
-	if key == nil {
-		return errors.New("keys: no public key to verify with")
-	}
-	if !slices.Contains(key.Algorithms(), algorithm) {
-		return &AlgorithmError{KeyType: key.Type(), Algorithm: algorithm}
-	}
-	sig, err := ParseSignature(signature)
+	a, err := VerifyAssertion(key, algorithm, data, signature)
 	if err != nil {
 		return err
 	}
-	if sig.Format != algorithm {
-		return &AlgorithmError{KeyType: key.Type(), Algorithm: sig.Format, Agreed: algorithm}
-	}
-	return key.Verify(data, sig)
+	return SKPolicy{}.Check(a)
 }
 
-// checkFormat refuses what no plain key's signature may have: an algorithm
-// that is not the type's, or bytes after the blob.
-func (t *keyType) checkFormat(sig *Signature) error {
+// VerifyAssertion is [Verify] without the question whether a security key was
+// touched, which the caller settles with an [SKPolicy]. It returns what the
+// security key says, nil if key is not one.
+func VerifyAssertion(key PublicKey, algorithm string, data, signature []byte) (*Assertion, error) {
+	if key == nil {
+		return nil, errors.New("keys: no public key to verify with")
+	}
+	if !slices.Contains(key.Algorithms(), algorithm) {
+		return nil, &AlgorithmError{KeyType: key.Type(), Algorithm: algorithm}
+	}
+	sig, err := ParseSignature(signature)
+	if err != nil {
+		return nil, err
+	}
+	if sig.Format != algorithm {
+		return nil, &AlgorithmError{KeyType: key.Type(), Algorithm: sig.Format, Agreed: algorithm}
+	}
+	return verifyAssertion(key, data, sig)
+}
+
+// checkAlgorithm refuses a signature of an algorithm that is not the type's.
+func (t *keyType) checkAlgorithm(sig *Signature) error {
 	if sig == nil {
 		return &MalformedError{What: "signature", Err: wire.ErrTruncated}
 	}
 	if !slices.Contains(t.algorithms, sig.Format) {
 		return &AlgorithmError{KeyType: t.name, Algorithm: sig.Format}
+	}
+	return nil
+}
+
+// checkFormat refuses what no plain key's signature may have: an algorithm
+// that is not the type's, or bytes after the blob.
+func (t *keyType) checkFormat(sig *Signature) error {
+	if err := t.checkAlgorithm(sig); err != nil {
+		return err
 	}
 	if len(sig.Rest) > 0 {
 		return &MalformedError{What: "signature", Err: wire.ErrTrailing}

@@ -34,7 +34,16 @@ type Signer interface {
 // Public method returns a public key that [NewPublicKey] takes. k must be safe
 // for use by several goroutines, and must not change. Sign cannot interrupt a
 // call of k's Sign method when its context ends.
-func NewSigner(k crypto.Signer) (Signer, error) { return newSigner(k) }
+func NewSigner(k crypto.Signer) (Signer, error) {
+	s, err := newSigner(k)
+	if err != nil {
+		return nil, err
+	}
+	if s.typ.sign == nil {
+		return nil, ErrNoAuthenticator
+	}
+	return s, nil
+}
 
 // signer signs with a crypto.Signer. Its fields never change.
 type signer struct {
@@ -116,7 +125,13 @@ func checkECDSAHalves(k *ecdsa.PrivateKey) error {
 }
 
 func (s *signer) PublicKey() PublicKey { return s.public }
-func (s *signer) Algorithms() []string { return slices.Clone(s.typ.algorithms) }
+
+func (s *signer) Algorithms() []string {
+	if s.typ.sign == nil {
+		return nil
+	}
+	return slices.Clone(s.typ.algorithms)
+}
 
 func (s *signer) Sign(ctx context.Context, algorithm string, data []byte) (*Signature, error) {
 	if err := ctx.Err(); err != nil {
@@ -124,6 +139,9 @@ func (s *signer) Sign(ctx context.Context, algorithm string, data []byte) (*Sign
 	}
 	if !slices.Contains(s.typ.algorithms, algorithm) {
 		return nil, &AlgorithmError{KeyType: s.typ.name, Algorithm: algorithm}
+	}
+	if s.typ.sign == nil {
+		return nil, ErrNoAuthenticator
 	}
 	blob, err := s.typ.sign(s.key, s.public, algorithm, data)
 	if err != nil {
