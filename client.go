@@ -109,7 +109,10 @@ func withPort(addr string) string {
 // "host:port" that VerifyHostKey is asked about. NewClient takes conn over and
 // closes it, on failure too.
 func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *ClientConfig) (*Client, error) {
-	own := *cfg
+	var own ClientConfig // what the caller changes later means nothing
+	if cfg != nil {
+		own = *cfg
+	}
 	cfg = &own
 	if err := cfg.Channels.Validate(); err != nil {
 		conn.Close()

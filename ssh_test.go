@@ -197,8 +197,10 @@ func TestZeroValuesFailClosed(t *testing.T) {
 	require.NoError(t, err)
 	require.Error(t, (&ssh.Server{HostKeys: []keys.Signer{newKey(t)}}).Serve(l))
 	addr := serve(t, &ssh.Server{Auth: anonymous()})
-	_, err = ssh.Dial(t.Context(), "tcp", addr, &ssh.ClientConfig{User: "alice"})
-	require.ErrorIs(t, err, transport.ErrNoVerifier)
+	for _, cfg := range []*ssh.ClientConfig{nil, {User: "alice"}} {
+		_, err = ssh.Dial(t.Context(), "tcp", addr, cfg)
+		require.ErrorIs(t, err, transport.ErrNoVerifier)
+	}
 }
 
 func TestForcedCommand(t *testing.T) {
