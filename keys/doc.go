@@ -11,6 +11,10 @@
 // through [Verify], which compares the signature's algorithm with the one that
 // was agreed. Both take time bounded by the limits named in this package.
 //
+// A [Certificate] is a key with what an authority says of it. Fill
+// [CertificateClaims] to issue one, and ask [Certificate.Check] whether one is
+// good for what it is shown for.
+//
 // Supported are ssh-ed25519 (RFC 8709), ecdsa-sha2-nistp256, -nistp384 and
 // -nistp521 (RFC 5656), and ssh-rsa keys (RFC 4253) with the signature
 // algorithms rsa-sha2-512 and rsa-sha2-256 (RFC 8332). So are security keys,

@@ -9,9 +9,10 @@ import (
 )
 
 // FingerprintSHA256 returns the key's fingerprint as OpenSSH shows it:
-// "SHA256:" and 43 characters of unpadded base64.
+// "SHA256:" and 43 characters of unpadded base64. A certificate has that of
+// the key which it certifies.
 func FingerprintSHA256(k PublicKey) string {
-	sum := sha256.Sum256(k.Marshal())
+	sum := sha256.Sum256(PlainKey(k).Marshal())
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
@@ -19,7 +20,7 @@ func FingerprintSHA256(k PublicKey) string {
 // shows it: "MD5:" and 16 pairs of hexadecimal digits with colons between. It
 // is for comparison with old records; MD5 does not withstand an attacker.
 func FingerprintMD5(k PublicKey) string {
-	sum := md5.Sum(k.Marshal())
+	sum := md5.Sum(PlainKey(k).Marshal())
 	var b strings.Builder
 	b.WriteString("MD5")
 	for _, c := range sum {

@@ -22,9 +22,9 @@ type PublicKey interface {
 	// takes, preferred first.
 	Algorithms() []string
 	// Verify returns nil only if sig is the key's signature of data, and the
-	// user touched the key if it is a security key's. sig.Format must be one
-	// of Algorithms; a caller that agreed on one uses the function [Verify],
-	// which holds the signature to it.
+	// user touched the key if it is a security key's. sig.Format must be the
+	// [SignatureFormat] of one of Algorithms; a caller that agreed on one uses
+	// the function [Verify], which holds the signature to it.
 	Verify(data []byte, sig *Signature) error
 }
 
@@ -38,7 +38,8 @@ type CryptoPublicKey interface {
 // ParsePublicKey parses a public key blob (RFC 4253 section 6.6). It keeps no
 // reference to blob. A type that is not supported is an [*UnknownTypeError],
 // an RSA modulus out of bounds a [*LimitError], anything else that is wrong a
-// [*MalformedError].
+// [*MalformedError]. A certificate is of a type that is not supported here: see
+// [ParseKeyOrCertificate].
 func ParsePublicKey(blob []byte) (PublicKey, error) {
 	r := wire.NewReader(blob)
 	name := r.Bytes()
@@ -114,7 +115,7 @@ func VerifyAssertion(key PublicKey, algorithm string, data, signature []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	if sig.Format != algorithm {
+	if sig.Format != SignatureFormat(algorithm) {
 		return nil, &AlgorithmError{KeyType: key.Type(), Algorithm: sig.Format, Agreed: algorithm}
 	}
 	return verifyAssertion(key, data, sig)

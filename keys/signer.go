@@ -24,8 +24,9 @@ type Signer interface {
 	// Algorithms returns the signature algorithms that Sign can use, preferred
 	// first: some or all of those of the public key.
 	Algorithms() []string
-	// Sign signs data, which is not hashed yet, with one of Algorithms. A
-	// signer that waits for a person or a device gives up when ctx ends.
+	// Sign signs data, which is not hashed yet, with one of Algorithms, whose
+	// [SignatureFormat] the result has. A signer that waits for a person or a
+	// device gives up when ctx ends.
 	Sign(ctx context.Context, algorithm string, data []byte) (*Signature, error)
 }
 

@@ -1,0 +1,72 @@
+package keys
+
+import "strings"
+
+// Certificates have names of their own, as key formats and as algorithms:
+// those of the plain key with a version inserted before an '@', or appended
+// (OpenSSH's PROTOCOL.certkeys).
+const certificateVersion = "-cert-v01"
+const openSSHDomain = "@openssh.com"
+
+// certificateName returns the name of a certificate's form of a plain key
+// format or signature algorithm.
+func certificateName(plain string) string {
+	return strings.TrimSuffix(plain, openSSHDomain) + certificateVersion + openSSHDomain
+}
+
+// certificateNames returns the names of the certificates' forms of plain.
+func certificateNames(plain []string) []string {
+	names := make([]string, len(plain))
+	for i, name := range plain {
+		names[i] = certificateName(name)
+	}
+	return names
+}
+
+// lookupCertificateType returns the type of the keys that certificates of the
+// named format are for, nil if there is none.
+func lookupCertificateType[T ~string | ~[]byte](name T) *keyType {
+	stem, ok := strings.CutSuffix(string(name), certificateVersion+openSSHDomain)
+	if !ok {
+		return nil
+	}
+	if t := lookupKeyType(stem); t != nil {
+		return t
+	}
+	return lookupKeyType(stem + openSSHDomain)
+}
+
+// SignatureFormat returns the name that signatures made with algorithm carry
+// as their format. It is algorithm itself, except that a certificate's key
+// signs as the plain key does: rsa-sha2-512 for
+// rsa-sha2-512-cert-v01@openssh.com.
+func SignatureFormat(algorithm string) string {
+	if stem, ok := strings.CutSuffix(algorithm, certificateVersion+openSSHDomain); ok {
+		for _, t := range keyTypes {
+			for _, plain := range t.algorithms {
+				if plain == stem || plain == stem+openSSHDomain {
+					return plain
+				}
+			}
+		}
+	}
+	return algorithm
+}
+
+// Algorithms returns the signature algorithms of all plain keys that are
+// supported and safe, preferred first.
+func Algorithms() []string {
+	var names []string
+	for _, t := range keyTypes {
+		names = append(names, t.algorithms...)
+	}
+	return names
+}
+
+// CertificateAlgorithms returns the algorithms of certificates, in the order
+// of [Algorithms].
+func CertificateAlgorithms() []string { return certificateNames(Algorithms()) }
+
+// CASignatureAlgorithms returns the algorithms by which authorities may sign
+// certificates unless told otherwise, preferred first: all of [Algorithms].
+func CASignatureAlgorithms() []string { return Algorithms() }
