@@ -425,15 +425,6 @@ func TestParsePEM(t *testing.T) {
 }
 
 func TestParsePEMRefused(t *testing.T) {
-	var unsupported *UnsupportedError
-	for _, file := range []string{
-		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-		"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
-	} {
-		_, err := ParsePrivateKey([]byte(file), []byte("p"))
-		require.ErrorAs(t, err, &unsupported)
-	}
-
 	// The public half of one key with the private half of another.
 	a, b := generated()[KeyECDSA256].Crypto().(*ecdsa.PrivateKey), &ecdsa.PrivateKey{}
 	stranger, err := otherKey(KeyECDSA256)
