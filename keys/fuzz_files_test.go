@@ -52,7 +52,6 @@ func FuzzEncryptedPEM(f *testing.F) {
 		} else if k != nil {
 			t.Fatal("both a key and an error")
 		}
-
 		if _, err := encrypted.open([]byte("correct hors"), parse); err == nil {
 			t.Fatal("opened by a wrong passphrase")
 		}
