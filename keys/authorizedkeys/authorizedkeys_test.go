@@ -204,27 +204,6 @@ func TestDefect_CostlyLines(t *testing.T) {
 	require.Len(t, entries, 5000)
 }
 
-func TestExpiry(t *testing.T) {
-	zone := time.FixedZone("", 3600)
-	for s, want := range map[string]time.Time{
-		"20300102":          time.Date(2030, 1, 2, 0, 0, 0, 0, zone),
-		"203001020304":      time.Date(2030, 1, 2, 3, 4, 0, 0, zone),
-		"20300102030405":    time.Date(2030, 1, 2, 3, 4, 5, 0, zone),
-		"20300102z":         time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC),
-		"203001020304Z":     time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC),
-		"20300102030405Z":   time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
-		"20300102030405UTC": time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
-	} {
-		got, err := parseTime(s, zone)
-		require.NoError(t, err, s)
-		require.True(t, want.Equal(got), "%s: %v", s, got)
-	}
-	for _, s := range []string{"20300102C", "20300102TU", "20300102CTU", "+2030102", "2030-1-2", "202301020304.5", "99999999"} {
-		_, err := parseTime(s, zone)
-		require.Error(t, err, s)
-	}
-}
-
 func TestAllowsFrom(t *testing.T) {
 	for _, c := range []struct {
 		from, addr, host string

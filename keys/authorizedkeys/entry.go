@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/internal/keyline"
 	"github.com/fairlead-go/ssh/keys/internal/textfile"
 )
 
@@ -39,11 +40,7 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-var (
-	errZero  = errors.New("line holds a zero byte or a line end")
-	errQuote = errors.New("missing end quote")
-	errNoKey = errors.New("no key")
-)
+var errZero = errors.New("line holds a zero byte or a line end")
 
 // Parse parses the lines of a file. Each is either a blank line or a comment,
 // among the entries, or among the errors.
@@ -91,58 +88,13 @@ func ParseLine(line []byte) (*Entry, error) {
 	if len(line) > textfile.MaxLine {
 		return nil, textfile.ErrLineTooLong
 	}
-	key, comment, first := parseKey(line)
-	if first == nil {
-		return &Entry{Key: key, Comment: comment}, nil
-	}
-	n := optionsLength(line)
-	if n < 0 {
-		return nil, errQuote
-	}
-	key, comment, err := parseKey(textfile.TrimBlank(line[n:]))
-	if err != nil {
-		if notAKey(first) {
-			return nil, err
-		}
-		return nil, first // the line begins with a key type, so this says what is wrong
-	}
-	options, err := parseOptions(string(line[:n]))
+	key, options, comment, err := keyline.Cut(line)
 	if err != nil {
 		return nil, err
 	}
-	return &Entry{Key: key, Options: *options, Comment: comment}, nil
-}
-
-func parseKey(b []byte) (keys.PublicKey, string, error) {
-	keyType, rest := textfile.CutBlank(b)
-	blob, comment := textfile.CutBlank(rest)
-	if len(blob) == 0 {
-		return nil, "", errNoKey
+	o, err := parseOptions(options)
+	if err != nil {
+		return nil, err
 	}
-	key, _, err := keys.ParsePublicKeyLine(bytes.Join([][]byte{keyType, blob}, []byte{' '}))
-	return key, string(bytes.TrimRight(comment, " \t")), err
-}
-
-// optionsLength returns where the first blank outside quotes is, and -1 where a
-// quote does not end. A backslash before a quote makes it an ordinary character.
-func optionsLength(line []byte) int {
-	quoted := false
-	i := 0
-	for ; i < len(line) && (quoted || line[i] != ' ' && line[i] != '\t'); i++ {
-		if line[i] == '\\' && i+1 < len(line) && line[i+1] == '"' {
-			i++
-		} else if line[i] == '"' {
-			quoted = !quoted
-		}
-	}
-	if quoted {
-		return -1
-	}
-	return i
-}
-
-// notAKey reports whether err means that a line does not begin with a key type.
-func notAKey(err error) bool {
-	_, unknown := errors.AsType[*keys.UnknownTypeError](err)
-	return unknown || errors.Is(err, keys.ErrUnknownFormat) || errors.Is(err, errNoKey)
+	return &Entry{Key: key, Options: *o, Comment: comment}, nil
 }

@@ -62,3 +62,8 @@ func Find(entries []Entry, l Login) (*Entry, error) {
 	}
 	return nil, err
 }
+
+// expired reports whether the key is no longer accepted at the time now.
+func (o *Options) expired(now time.Time) bool {
+	return !o.ExpiryTime.IsZero() && now.Unix() > o.ExpiryTime.Unix()
+}

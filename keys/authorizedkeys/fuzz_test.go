@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,18 +49,5 @@ func FuzzCommand(f *testing.F) {
 		e, err := ParseLine([]byte("command=" + quoteOption(command) + ",no-pty " + text(ed(t, 0))))
 		require.NoError(t, err)
 		require.Equal(t, Options{Command: command, HasCommand: true, NoPTY: true}, e.Options)
-	})
-}
-
-func FuzzParseTime(f *testing.F) {
-	for _, s := range []string{"20300102", "203001020304Z", "20300102030405UTC", "Z", "20300230"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := parseTime(s, time.UTC)
-		if err == nil {
-			digits := strings.TrimRight(s, "UTCZutcz")
-			require.Equal(t, digits, got.Format("20060102150405")[:len(digits)])
-		}
 	})
 }

@@ -2,12 +2,12 @@ package authorizedkeys
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/ssh/keys/internal/keyline"
 	"github.com/fairlead-go/ssh/keys/internal/textfile"
 )
 
@@ -62,8 +62,6 @@ type Options struct {
 }
 
 var (
-	errValue    = errors.New("value is not in quotes")
-	errAfter    = errors.New("a comma is missing after the end quote")
 	errTwice    = errors.New("given twice")
 	errEnv      = errors.New("not a name, an equals sign and a value")
 	errPermit   = errors.New("not a host and a port")
@@ -123,7 +121,7 @@ var values = map[string]func(o *Options, value string) error{
 		return nil
 	},
 	"expiry-time": func(o *Options, value string) error {
-		t, err := parseTime(value, time.Local)
+		t, err := keyline.ParseTime(value, time.Local)
 		if err == nil && (o.ExpiryTime.IsZero() || t.Before(o.ExpiryTime)) {
 			o.ExpiryTime = t
 		}
@@ -162,24 +160,8 @@ var values = map[string]func(o *Options, value string) error{
 // may have been meant to restrict.
 func parseOptions(s string) (*Options, error) {
 	o := new(Options)
-	for s != "" {
-		end := strings.IndexAny(s, ",=")
-		if end < 0 {
-			end = len(s)
-		}
-		name := textfile.Lower(s[:end])
-		s = s[end:]
-		var err error
-		switch {
-		case strings.HasPrefix(s, "="):
-			s, err = o.setValue(name, s[1:])
-		case name != "":
-			err = o.setFlag(name)
-		}
-		if err != nil {
-			return nil, optionError(name, err)
-		}
-		s = strings.TrimPrefix(s, ",")
+	if err := keyline.Options(s, o.set); err != nil {
+		return nil, err
 	}
 	if o.Principals != nil && !o.CertAuthority {
 		return nil, errPrincipals
@@ -187,12 +169,11 @@ func parseOptions(s string) (*Options, error) {
 	return o, nil
 }
 
-func optionError(name string, err error) error {
-	const limit = 64
-	if len(name) > limit {
-		name = name[:limit]
+func (o *Options) set(name, value string, hasValue bool) error {
+	if hasValue {
+		return o.setValue(name, value)
 	}
-	return fmt.Errorf("option %s: %w", strconv.QuoteToASCII(name), err)
+	return o.setFlag(name)
 }
 
 func (o *Options) setFlag(name string) error {
@@ -214,43 +195,14 @@ func (o *Options) setFlag(name string) error {
 	return nil
 }
 
-// setValue sets the option to the quoted value that s begins with, and returns
-// the rest of s.
-func (o *Options) setValue(name, s string) (rest string, err error) {
-	set := values[name]
-	if set == nil {
-		if _, ok := flags[strings.TrimPrefix(name, "no-")]; ok {
-			return "", errHasValue
-		}
-		return "", errOption
+func (o *Options) setValue(name, value string) error {
+	if set := values[name]; set != nil {
+		return set(o, value)
 	}
-	value, rest, err := dequote(s)
-	if err != nil {
-		return "", err
+	if _, ok := flags[strings.TrimPrefix(name, "no-")]; ok {
+		return errHasValue
 	}
-	if rest != "" && rest[0] != ',' {
-		return "", errAfter
-	}
-	return rest, set(o, value)
-}
-
-// dequote returns the string in quotes that s begins with, and what follows it.
-// A backslash before a quote stands for the quote, any other for itself.
-func dequote(s string) (value, rest string, err error) {
-	if !strings.HasPrefix(s, `"`) {
-		return "", "", errValue
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
-			return b.String(), s[i+1:], nil
-		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '"':
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return "", "", errQuote
+	return errOption
 }
 
 // addEnvironment takes the first value of each name.

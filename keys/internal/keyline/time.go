@@ -1,4 +1,4 @@
-package authorizedkeys
+package keyline
 
 import (
 	"errors"
@@ -8,9 +8,10 @@ import (
 
 var errTime = errors.New("not a time of the form YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with or without Z")
 
-// parseTime parses the time of expiry-time, which is in local unless Z, or UTC,
-// follows it. A day that its month does not have is refused.
-func parseTime(s string, local *time.Location) (time.Time, error) {
+// ParseTime parses the time of an option, which is in local unless Z, or UTC,
+// follows it. A day that its month does not have is refused, and so is 1970's
+// first second, which OpenSSH takes for no time at all.
+func ParseTime(s string, local *time.Location) (time.Time, error) {
 	digits := strings.TrimRight(s, "UTCZutcz")
 	switch strings.ToUpper(s[len(digits):]) {
 	case "":
@@ -31,9 +32,4 @@ func parseTime(s string, local *time.Location) (time.Time, error) {
 		return time.Time{}, errTime
 	}
 	return t, nil
-}
-
-// expired reports whether the key is no longer accepted at the time now.
-func (o *Options) expired(now time.Time) bool {
-	return !o.ExpiryTime.IsZero() && now.Unix() > o.ExpiryTime.Unix()
 }
