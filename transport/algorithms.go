@@ -132,7 +132,7 @@ func macByName(name string) *macMethod {
 // A UnknownAlgorithmError is a name in a configuration that this package does
 // not know, or knows twice.
 type UnknownAlgorithmError struct {
-	Kind string // "key exchange", "cipher", "MAC" or "host key"
+	Kind string // "key exchange", "cipher", "MAC", "compression" or "host key"
 	Name string
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/transport/internal/inflate"
 )
 
 // A loop is an io.Reader that gives the same packets for ever; what it gives
@@ -97,12 +99,16 @@ func (c counter) Write(b []byte) (int, error) {
 func buffers(c *Conn) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return cap(c.out.pending) + cap(c.out.deferred)
+	n := cap(c.out.pending) + cap(c.out.deferred)
+	if d := c.out.deflate; d != nil && d.c != nil {
+		n += 800 << 10
+	}
+	return n
 }
 
-// TestIdleMemory: a connection that has been busy and is not any more holds
-// one small buffer, whatever it did before.
-func TestIdleMemory(t *testing.T) {
+// idleMemory returns the bytes of heap that a connection holds which has been
+// busy and is not any more.
+func idleMemory(t *testing.T, cfg Config) int {
 	const connections = 200
 	heap := func() uint64 {
 		for range 3 {
@@ -116,7 +122,8 @@ func TestIdleMemory(t *testing.T) {
 	var conns []*Conn
 	for range connections {
 		a, b := socketPair(t)
-		client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+		client, server := connect(t, a, b, clientConfig(cfg), serverConfig(cfg))
+		logIn(t, client, server)
 		got := []chan []byte{make(chan []byte, 1), make(chan []byte, 1)}
 		for i, c := range []*Conn{client, server} {
 			go func() {
@@ -141,10 +148,42 @@ func TestIdleMemory(t *testing.T) {
 		require.Eventually(t, func() bool { return buffers(c) == 0 }, 10*time.Second, time.Millisecond)
 	}
 	each := int(heap()-before) / len(conns)
-	t.Logf("%d bytes of heap for each idle Conn", each)
-	// A small buffer to read into; ciphers, addresses and the rest.
-	require.Less(t, each, 16<<10)
 	runtime.KeepAlive(conns)
+	return each
+}
+
+// TestIdleMemory: a connection that has been busy and is not any more holds
+// one small buffer, whatever it did before, and with compression what the peer
+// may still refer to.
+func TestIdleMemory(t *testing.T) {
+	plain := idleMemory(t, Config{})
+	compressed := idleMemory(t, Config{Compression: []string{compressionDelayed}})
+	t.Logf("heap for each idle Conn: %d bytes, %d with %s", plain, compressed, compressionDelayed)
+	// A small buffer to read into; ciphers, addresses and the rest.
+	require.Less(t, plain, 16<<10)
+	require.Less(t, compressed, plain+36<<10)
+}
+
+// TestNoAllocationsCompressed: compression allocates nothing in its steady
+// state, either.
+func TestNoAllocationsCompressed(t *testing.T) {
+	for _, size := range packetSizes {
+		body := data(size)
+		out, in := offline(t, nil, nil), offline(t, nil, nil)
+		out.deflateLocked(true)
+		in.in.inflate = new(inflate.Decoder)
+		in.rwc = stream{&loop{from: out, body: body}}
+		in.keyed, in.authenticated = true, true
+		read := func() {
+			if b, err := in.ReadPacket(); err != nil || len(b) != size {
+				t.Error(err)
+			}
+		}
+		for range 50 {
+			read()
+		}
+		require.Zero(t, testing.AllocsPerRun(300, read), size)
+	}
 }
 
 // BenchmarkTransfer sends over TCP on 127.0.0.1, both ends in this process.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -199,16 +200,23 @@ func (c *Conn) refuseVersion(err error) {
 
 // SetAuthenticated tells the transport that the user has logged in: messages
 // of the connection protocol may come from now on, keys may be exchanged
-// again, and the bounds on what an unknown peer may send no longer hold.
-// Only the goroutine that reads may call it.
+// again, zlib@openssh.com begins, and the bounds on what an unknown peer may
+// send no longer hold. Only the goroutine that reads may call it, right after
+// SSH_MSG_USERAUTH_SUCCESS and before anything else is sent or read.
 func (c *Conn) SetAuthenticated() {
 	c.authenticated = true
+	if c.in.compression == compressionDelayed {
+		c.in.inflate = new(inflate.Decoder)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return
 	}
 	c.mayRekey = true
+	if c.out.compression == compressionDelayed {
+		c.deflateLocked(true)
+	}
 	c.resetIntervalLocked()
 }
 
@@ -238,6 +246,7 @@ func (c *Conn) Fail(cause error) {
 	if reason, message, tell := farewell(cause); tell && c.clientVersion != "" {
 		c.seal(appendDisconnect(nil, reason, message), nil)
 	}
+	c.out.deflate.drop()
 	if c.interval != nil {
 		c.interval.Stop()
 	}

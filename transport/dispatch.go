@@ -12,7 +12,8 @@ const (
 	maxUseless = 1 << 20
 
 	// What an unauthenticated peer may send in all. A login takes a few
-	// kilobytes for each key that is tried.
+	// kilobytes for each key that is tried. The bytes are those received and
+	// those that they decompress to.
 	maxPreAuthBytes   = 2 << 20
 	maxPreAuthPackets = 4096
 	// Each key exchange costs a server a signature.
@@ -31,7 +32,7 @@ func (c *Conn) dispatch(payload []byte) (deliver bool, err error) {
 		return false, c.dispatchFirst(message, payload)
 	}
 	if !c.authenticated {
-		if c.received.bytes.Load() > maxPreAuthBytes || c.received.packets.Load() > maxPreAuthPackets {
+		if c.received.bytes.Load()+c.in.inflated > maxPreAuthBytes || c.received.packets.Load() > maxPreAuthPackets {
 			return false, wire.ProtocolErrorf(wire.DisconnectByApplication, "too much sent before authentication")
 		}
 	} else if c.in.usage.over(c.settings) {

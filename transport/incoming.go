@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 
+	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -11,7 +12,8 @@ import (
 //
 //  1. fill reads as much as the connection underneath gives, into one buffer.
 //  2. next finds the packet's length, waits for all of it, verifies and
-//     decrypts it in place, and returns its payload as an alias.
+//     decrypts it in place, and returns its payload as an alias. Where it was
+//     compressed, that is an alias of another buffer, held until the next call.
 //  3. dispatch (dispatch.go) answers what belongs to this layer.
 //
 // The buffer is small while nothing is left in it, and a shared large one once
@@ -31,6 +33,11 @@ type incoming struct {
 	seq    uint32 // sequence number of the next packet
 	usage  usage
 
+	compression string           // as agreed on
+	inflate     *inflate.Decoder // nil while the peer does not compress
+	inflated    uint64           // bytes that it made in all
+	plain       []byte           // what the last payload was decompressed into
+
 	small  []byte // kept
 	buf    []byte // small, or a big buffer while part of a packet is there
 	r, w   int    // buf[r:w] is read and not yet used
@@ -40,6 +47,7 @@ type incoming struct {
 // next returns the payload of the next packet, valid until the next call.
 func (c *Conn) next() ([]byte, error) {
 	in := &c.in
+	in.dropPlain()
 	if in.usage.packets >= maxPacketsPerKey {
 		return nil, protocolErrorf("too many packets under the same keys")
 	}
@@ -74,7 +82,13 @@ func (c *Conn) next() ([]byte, error) {
 	if pad < minPadding || headerSize+1+pad > size {
 		return nil, protocolErrorf("padding length %d is not allowed", pad)
 	}
-	return packet[headerSize : size-pad : size-pad], nil
+	payload := packet[headerSize : size-pad : size-pad]
+	if in.inflate == nil {
+		return payload, nil
+	}
+	payload, err := in.decompress(payload)
+	in.inflated += uint64(len(payload))
+	return payload, err
 }
 
 // fill makes sure that n bytes can be used, reading as much as there is.
@@ -156,6 +170,7 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		case <-c.dead:
 			putBuffer(c.in.buf)
 			c.in.buf, c.in.small = nil, nil
+			c.in.dropPlain()
 			return nil, c.Err()
 		default:
 		}

@@ -71,7 +71,7 @@ func (s *settings) proposal(first bool) *kexInit {
 		hostKeyAlgorithms: s.hostKeyAlgorithms,
 		ciphers:           [2][]string{s.Ciphers, s.Ciphers},
 		macs:              [2][]string{s.MACs, s.MACs},
-		compression:       [2][]string{{"none"}, {"none"}},
+		compression:       [2][]string{s.Compression, s.Compression},
 	}
 	rand.Read(m.cookie[:])
 	if first && s.client != nil {
@@ -83,10 +83,12 @@ func (s *settings) proposal(first bool) *kexInit {
 	return m
 }
 
-// suite is what protects one direction.
+// suite is what one direction goes through.
 type suite struct {
 	cipher *cipherMethod
 	mac    *macMethod // nil where the cipher authenticates
+
+	compression string
 }
 
 func (d *suite) macName() string {
@@ -104,6 +106,14 @@ type agreement struct {
 	serverToClient   suite
 	// goodGuess: a key exchange packet sent ahead would be the right one.
 	goodGuess bool
+}
+
+// suites returns what we receive and what we send through.
+func (a *agreement) suites(role kex.Role) (in, out *suite) {
+	if role == kex.Server {
+		return &a.clientToServer, &a.serverToClient
+	}
+	return &a.serverToClient, &a.clientToServer
 }
 
 // groupBits is the size of group to ask for in a group exchange: that which is
@@ -157,7 +167,8 @@ func negotiate(client, server *kexInit, ours kex.Role) (*agreement, error) {
 			}
 			d.suite.mac = macByName(name)
 		}
-		if _, err := common("compression "+d.name, client.compression[i], server.compression[i]); err != nil {
+		d.suite.compression, err = common("compression "+d.name, client.compression[i], server.compression[i])
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -65,6 +65,9 @@ type outgoing struct {
 	seq    uint32 // sequence number of the next packet
 	usage  usage
 
+	compression string    // as agreed on
+	deflate     *deflater // nil while we do not compress
+
 	pending  []byte // sealed, not yet taken by the flusher
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
@@ -199,8 +202,8 @@ func (c *Conn) sealLocked(head, body []byte) {
 const (
 	maxPadding = 255
 	// maxPayload is the largest payload whose packet a peer that shares our
-	// limit must take, whatever the padding.
-	maxPayload = maxPacketLength - 1 - maxPadding
+	// limit must take, whatever the padding, compressed or not.
+	maxPayload = maxPacketLength - 1 - maxPadding - maxExpansion
 )
 
 var (
@@ -221,6 +224,14 @@ func checkSize(n int) error {
 
 // seal is sealLocked for what may be sent during a key exchange, too.
 func (c *Conn) seal(head, body []byte) {
+	if f := c.settings.Trace.PacketSent; f != nil {
+		f(firstByte(head, body), len(head)+len(body))
+	}
+	if d := c.out.deflate; d != nil {
+		scratch := getBigBuffer()
+		defer putBuffer(scratch)
+		head, body = d.append(c, scratch[:0], head, body), nil
+	}
 	o := &c.out
 	payload := len(head) + len(body)
 	pad := o.geo.padding(payload)
@@ -239,9 +250,6 @@ func (c *Conn) seal(head, body []byte) {
 	o.usage.packets++
 	c.sent.bytes.Add(uint64(len(packet)))
 	c.sent.packets.Add(1)
-	if f := c.settings.Trace.PacketSent; f != nil {
-		f(firstByte(head, body), payload)
-	}
 }
 
 func firstByte(head, body []byte) byte {

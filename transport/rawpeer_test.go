@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -222,6 +223,9 @@ func (p *rawPeer) sendNewKeys() {
 	p.t.Helper()
 	p.send([]byte{wire.MsgNewKeys})
 	p.out.cipher, p.out.geo = p.nextOut, p.nextOut.geometry()
+	_, ours := p.agreement.suites(p.role)
+	p.out.compression = ours.compression
+	p.deflateLocked(compresses(ours.compression, p.authenticated))
 	if p.strict {
 		p.out.seq = 0
 	}
@@ -231,6 +235,11 @@ func (p *rawPeer) expectNewKeys() {
 	p.t.Helper()
 	p.expect(wire.MsgNewKeys)
 	p.Conn.in.cipher, p.Conn.in.geo = p.nextIn, p.nextIn.geometry()
+	theirs, _ := p.agreement.suites(p.role)
+	p.Conn.in.compression, p.Conn.in.inflate = theirs.compression, nil
+	if compresses(theirs.compression, p.authenticated) {
+		p.Conn.in.inflate = new(inflate.Decoder)
+	}
 	if p.strict {
 		p.Conn.in.seq = 0
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -325,6 +326,9 @@ func (c *Conn) agreed(kx *keyExchange, out [][]byte) error {
 	c.seal([]byte{wire.MsgNewKeys}, nil)
 	c.out.cipher, c.out.geo = outgoing, outgoing.geometry()
 	c.out.usage = usage{}
+	_, ours := kx.agreement.suites(c.role)
+	c.out.compression = ours.compression
+	c.deflateLocked(compresses(ours.compression, c.mayRekey))
 	if c.strict {
 		c.out.seq = 0
 	}
@@ -354,17 +358,14 @@ func (c *Conn) resumeLocked() {
 // noteLocked records what was agreed on for State. mu is held.
 func (c *Conn) noteLocked(kx *keyExchange, sessionID []byte) {
 	a := kx.agreement
-	in, out := &a.serverToClient, &a.clientToServer
-	if c.role == kex.Server {
-		in, out = out, in
-	}
+	in, out := a.suites(c.role)
 	s := &c.state
 	s.SessionID = sessionID
 	s.KeyExchange = a.kexAlgorithm
 	s.PostQuantum = kex.PostQuantum(a.kexAlgorithm)
 	s.HostKey, s.HostKeyAlgorithm = c.hostKey, a.hostKeyAlgorithm
-	s.In = Direction{Cipher: in.cipher.name, MAC: in.macName(), Compression: "none"}
-	s.Out = Direction{Cipher: out.cipher.name, MAC: out.macName(), Compression: "none"}
+	s.In = Direction{Cipher: in.cipher.name, MAC: in.macName(), Compression: in.compression}
+	s.Out = Direction{Cipher: out.cipher.name, MAC: out.macName(), Compression: out.compression}
 }
 
 // judgeHostKey checks, on a client, that the server holds the key that it
@@ -427,6 +428,11 @@ func (c *Conn) onNewKeys(payload []byte) error {
 	}
 	c.in.cipher, c.in.geo = kx.incoming, kx.incoming.geometry()
 	c.in.usage = usage{}
+	theirs, _ := kx.agreement.suites(c.role)
+	c.in.compression, c.in.inflate = theirs.compression, nil
+	if compresses(theirs.compression, c.authenticated) {
+		c.in.inflate = new(inflate.Decoder)
+	}
 	if c.strict {
 		c.in.seq = 0
 	}

@@ -28,7 +28,7 @@ type State struct {
 type Direction struct {
 	Cipher      string
 	MAC         string // empty where the cipher authenticates
-	Compression string
+	Compression string // as negotiated; zlib@openssh.com begins with the login
 	Bytes       uint64 // encrypted, framing included
 	Packets     uint64
 }

@@ -4,12 +4,14 @@ package interop
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 
@@ -120,6 +122,14 @@ func serveCombination(t *testing.T, program client, c combination, number int, p
 	if c.mac != "" {
 		s.Transport.MACs = []string{c.mac}
 	}
+	o := options{settings: settings}
+	if c.compression != "" {
+		s.Transport.Compression = []string{c.compression}
+		o.settings = append(slices.Clone(settings), "Compression yes")
+		if _, ok := program.(putty); ok {
+			o.extra = []string{"-C"}
+		}
+	}
 	if _, ok := program.(openSSH); ok && number%2 == 0 {
 		s.Transport.RekeyBytes = 0 // it is the program that asks for new keys
 	}
@@ -137,7 +147,7 @@ func serveCombination(t *testing.T, program client, c combination, number int, p
 	go s.Serve(l)
 	defer s.Close()
 	at := &server{port: l.Addr().(*net.TCPAddr).Port, user: login(t)}
-	cmd := program.command(t, at, options{settings: settings}, "cat")
+	cmd := program.command(t, at, o, "cat")
 	cmd.Stdin = bytes.NewReader(payload)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -187,6 +197,9 @@ func dialCombination(ctx context.Context, s *server, key keys.Signer, c combinat
 	if c.mac != "" {
 		cfg.Transport.MACs = []string{c.mac}
 	}
+	if c.compression != "" {
+		cfg.Transport.Compression = []string{c.compression}
+	}
 	conn, err := ssh.Dial(ctx, "tcp", s.address(), cfg)
 	if err != nil {
 		return err
@@ -210,6 +223,7 @@ func (c combination) check(s transport.State) error {
 	for _, pair := range [][2]string{
 		{s.KeyExchange, c.kex}, {s.HostKeyAlgorithm, c.hostKey},
 		{s.In.Cipher, c.cipher}, {s.Out.Cipher, c.cipher}, {s.In.MAC, c.mac}, {s.Out.MAC, c.mac},
+		{s.In.Compression, cmp.Or(c.compression, "none")}, {s.Out.Compression, cmp.Or(c.compression, "none")},
 	} {
 		if pair[0] != pair[1] {
 			errs = append(errs, fmt.Errorf("%q instead of %q", pair[0], pair[1]))

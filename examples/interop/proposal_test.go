@@ -22,7 +22,7 @@ import (
 
 // A proposal is what a program offers in its KEXINIT.
 type proposal struct {
-	kex, hostKey, cipher, mac []string
+	kex, hostKey, cipher, mac, compression []string
 }
 
 // readProposal meets a program, of either role, up to its KEXINIT.
@@ -49,6 +49,8 @@ func readProposal(t testing.TB, conn net.Conn) proposal {
 	p := proposal{kex: m.NameList(), hostKey: m.NameList(), cipher: m.NameList()}
 	require.ElementsMatch(t, p.cipher, m.NameList(), "one list of ciphers for both directions")
 	p.mac = m.NameList()
+	m.NameList()
+	p.compression = m.NameList()
 	require.NoError(t, m.Err())
 	return p
 }
@@ -86,11 +88,11 @@ func everything(t testing.TB) (lines []string) {
 	return lines
 }
 
-// A combination is one algorithm of each kind.
-type combination struct{ kex, hostKey, cipher, mac string }
+// A combination is one algorithm of each kind; compression "" is none.
+type combination struct{ kex, hostKey, cipher, mac, compression string }
 
 func (c combination) String() string {
-	return strings.Join([]string{c.kex, c.hostKey, c.cipher, c.mac}, " ")
+	return strings.Join([]string{c.kex, c.hostKey, c.cipher, c.mac, c.compression}, " ")
 }
 
 // aead are the ciphers for which the MAC's name means nothing.
@@ -122,7 +124,7 @@ func (p proposal) common() (all []combination) {
 				if slices.Contains(slow, kex) && row%(len(hostKeys)+1) > 0 {
 					continue
 				}
-				all = append(all, combination{kex, hostKeys[(row+i)%len(hostKeys)], cipher, mac})
+				all = append(all, combination{kex: kex, hostKey: hostKeys[(row+i)%len(hostKeys)], cipher: cipher, mac: mac})
 			}
 			row++
 		}

@@ -36,6 +36,14 @@ func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) 
 	return a, nil
 }
 
+// compression is what to offer for the keyword of that name.
+func compression(wanted bool) []string {
+	if wanted {
+		return []string{"zlib@openssh.com", "zlib", "none"}
+	}
+	return nil
+}
+
 // choose applies a list of the configuration, which is written for many
 // clients: names that we do not have are passed over as long as one is left.
 func (p *program) choose(what string, l config.List, defaults, supported []string) ([]string, error) {

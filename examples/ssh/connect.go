@@ -82,7 +82,8 @@ func (c *connection) keepAlive() ssh.KeepAlive {
 func (c *connection) transport() transport.Config {
 	cfg := transport.Config{
 		KeyExchanges: c.algorithms.kex, Ciphers: c.algorithms.ciphers, MACs: c.algorithms.macs,
-		RekeyBytes: c.o.RekeyLimit.Bytes, RekeyInterval: c.o.RekeyLimit.Interval,
+		Compression: compression(c.o.Compression),
+		RekeyBytes:  c.o.RekeyLimit.Bytes, RekeyInterval: c.o.RekeyLimit.Interval,
 		HandshakeTimeout: cmpDuration(c.o.ConnectTimeout, 2*time.Minute),
 		RekeyTimeout:     -1, // as long as OpenSSH: ServerAliveInterval is what notices a dead server
 		WriteTimeout:     -1,

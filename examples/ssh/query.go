@@ -20,7 +20,7 @@ var plainKeys = fixed(keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.
 var queries = map[string]func() []string{
 	"cipher":           transport.Ciphers,
 	"cipher-auth":      authenticatedCiphers,
-	"compression":      fixed("none"),
+	"compression":      transport.Compressions,
 	"mac":              transport.MACs,
 	"kex":              transport.SupportedKeyExchanges,
 	"key":              plainKeys,

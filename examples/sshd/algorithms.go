@@ -86,6 +86,14 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 	return a, missing, nil
 }
 
+// compression is what to take for the keyword of that name.
+func compression(o *serverconfig.Options) []string {
+	if o.Compression == serverconfig.No {
+		return nil
+	}
+	return []string{"none", "zlib@openssh.com"}
+}
+
 // moduli reads ModuliFile where one of the methods makes use of it. Without a
 // file that can be used there are still the library's own groups.
 func (c *connection) moduli(methods []string) *kex.Moduli {

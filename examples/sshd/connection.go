@@ -115,6 +115,7 @@ func (c *connection) server() (*ssh.Server, error) {
 			KeyExchanges:     a.kex,
 			Ciphers:          a.ciphers,
 			MACs:             a.macs,
+			Compression:      compression(o),
 			RekeyBytes:       o.RekeyLimit.Bytes,
 			RekeyInterval:    o.RekeyLimit.Interval,
 			HandshakeTimeout: -1, // LoginGraceTime bounds it
