@@ -37,12 +37,12 @@ const (
 	BySHA256    By = "SHA-256 of the key"
 	BySerial    By = "serial number"
 	ByKeyID     By = "key ID"
-	ByAuthority By = "certificate authority"
+	ByAuthority By = "key as an authority"
 )
 
 // A RevokedError says which key is revoked, and by what.
 type RevokedError struct {
-	Key  keys.PublicKey // of a certificate, its plain key, or its authority's
+	Key  keys.PublicKey // or certificate, or the certificate's key or authority
 	By   By
 	File string // the list's file, empty where there is none
 }
@@ -52,7 +52,7 @@ func (e *RevokedError) Error() string {
 	if e.File != "" {
 		from = " in " + e.File
 	}
-	return fmt.Sprintf("krl: %s key %s is revoked%s, by its %s", e.Key.Type(), keys.FingerprintSHA256(e.Key), from, e.By)
+	return fmt.Sprintf("krl: %s %s is revoked%s, by its %s", e.Key.Type(), keys.FingerprintSHA256(keys.PlainKey(e.Key)), from, e.By)
 }
 
 func (e *RevokedError) Unwrap() error { return ErrRevoked }

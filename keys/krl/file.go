@@ -36,21 +36,11 @@ func (f *File) List() (*List, error) {
 // Check does what [List.Check] does. Any error means that the key must not be
 // accepted.
 func (f *File) Check(k keys.PublicKey) error {
-	return f.check(func(l *List) error { return l.Check(k) })
-}
-
-// CheckCertificate does what [List.CheckCertificate] does. Any error means that
-// the certificate must not be accepted.
-func (f *File) CheckCertificate(c Certificate) error {
-	return f.check(func(l *List) error { return l.CheckCertificate(c) })
-}
-
-func (f *File) check(check func(l *List) error) error {
 	l, err := f.List()
 	if err != nil {
 		return err
 	}
-	err = check(l)
+	err = l.Check(k)
 	if r, ok := errors.AsType[*RevokedError](err); ok {
 		r.File = f.cache.Path()
 	}

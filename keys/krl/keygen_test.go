@@ -37,7 +37,7 @@ func writeFile(t *testing.T, path string, data []byte) string {
 
 // A cert is a certificate that ssh-keygen has made.
 type cert struct {
-	Certificate
+	*keys.Certificate
 	path string
 }
 
@@ -76,7 +76,9 @@ func newWorld(t *testing.T) *world {
 			name := filepath.Join(w.dir, fmt.Sprintf("cert-%d-%d", authority, i))
 			writeFile(t, name+".pub", []byte(line(t, c.key)))
 			sshKeygen(t, "-q", "-s", path, "-I", c.id, "-z", strconv.FormatUint(c.serial, 10), "-n", "x", name+".pub")
-			w.certs = append(w.certs, cert{Certificate{public(t, c.key), public(t, authority), c.serial, c.id}, name + "-cert.pub"})
+			made, _, err := keys.ParseCertificateLine([]byte(readFile(t, name+"-cert.pub")))
+			require.NoError(t, err)
+			w.certs = append(w.certs, cert{made, name + "-cert.pub"})
 		}
 	}
 	return w
@@ -95,7 +97,7 @@ func (w *world) agree(t *testing.T, l *List, file string) (revoked int) {
 	}
 	for _, c := range w.certs {
 		files = append(files, c.path)
-		ours = append(ours, l.CheckCertificate(c.Certificate))
+		ours = append(ours, l.Check(c.Certificate))
 	}
 	out, err := exec.Command("ssh-keygen", append([]string{"-Q", "-f", file}, files...)...).Output()
 	_, refused := errors.AsType[*exec.ExitError](err)
@@ -190,6 +192,9 @@ func TestKeygenReadsOurs(t *testing.T) {
 		"bitmap":  func(l *List) error { return l.RevokeSerials(one, Range{1, 1}, Range{3, 3}, Range{16, 16}) },
 		"any":     func(l *List) error { return l.RevokeSerials(nil, Range{1, 1}, Range{3, 3}, Range{16, 16}) },
 		"key IDs": func(l *List) error { l.RevokeKeyID(two, "bob"); l.RevokeKeyID(nil, "carol"); return nil },
+		"certificates": func(l *List) error {
+			return errors.Join(l.RevokeCertificate(w.certs[0].Certificate), l.RevokeCertificate(w.certs[7].Certificate))
+		},
 		"all of it": func(l *List) error {
 			l.Comment = "made here"
 			for _, k := range []int{1, 2, authorityTwo} {

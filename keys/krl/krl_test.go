@@ -34,6 +34,18 @@ func ed(t testing.TB, n int) *keys.PrivateKey {
 
 func public(t testing.TB, n int) keys.PublicKey { return ed(t, n).PublicKey() }
 
+// certify returns a certificate for one of ed's keys by another.
+func certify(t testing.TB, key, authority int, serial uint64, keyID string) *keys.Certificate {
+	t.Helper()
+	claims := &keys.CertificateClaims{
+		Type: keys.UserCertificate, Key: public(t, key), Serial: serial, KeyID: keyID,
+		Principals: []string{"x"}, ValidBefore: keys.Forever,
+	}
+	c, err := claims.Issue(t.Context(), ed(t, authority))
+	require.NoError(t, err)
+	return c
+}
+
 // requireRevoked requires that err names k and what is on the list of it.
 func requireRevoked(t *testing.T, err error, k keys.PublicKey, by By) {
 	t.Helper()
@@ -106,14 +118,18 @@ func TestCheck(t *testing.T) {
 				{0, 2, 0, "alice", ByAuthority},
 				{0, 3, 0, "alice", ByAuthority},
 			} {
-				err := l.CheckCertificate(Certificate{Key: public(t, c.key), Authority: public(t, c.authority), Serial: c.serial, KeyID: c.keyID})
+				certificate := certify(t, c.key, c.authority, c.serial, c.keyID)
+				err := l.Check(certificate)
 				if c.by == "" {
 					require.NoError(t, err, "%+v", c)
 					continue
 				}
 				of := public(t, c.key)
-				if c.by == ByAuthority {
+				switch c.by {
+				case ByAuthority:
 					of = public(t, c.authority)
+				case BySerial, ByKeyID:
+					of = certificate
 				}
 				requireRevoked(t, err, of, c.by)
 			}
@@ -125,10 +141,8 @@ func TestCheck(t *testing.T) {
 func TestDefect_NoListIsNoConsent(t *testing.T) {
 	var none *List
 	require.Error(t, none.Check(public(t, 0)))
-	require.Error(t, none.CheckCertificate(Certificate{Key: public(t, 0), Authority: public(t, 1)}))
 	require.Error(t, new(List).Check(nil))
-	require.Error(t, new(List).CheckCertificate(Certificate{Authority: public(t, 1)}))
-	require.Error(t, new(List).CheckCertificate(Certificate{Key: public(t, 1)}))
+	require.Error(t, new(List).Check((*keys.Certificate)(nil)))
 	require.NoError(t, new(List).Check(public(t, 0)))
 }
 
@@ -356,6 +370,22 @@ func TestMarshalIsCompact(t *testing.T) {
 	}
 }
 
+func TestRevokeCertificate(t *testing.T) {
+	l := new(List)
+	numbered, named := certify(t, 0, 10, 5, "alice"), certify(t, 0, 10, 0, "bob")
+	require.NoError(t, l.RevokeCertificate(numbered))
+	require.NoError(t, l.RevokeCertificate(named))
+	requireRevoked(t, l.Check(numbered), numbered, BySerial)
+	requireRevoked(t, l.Check(named), named, ByKeyID)
+	require.NoError(t, l.Check(certify(t, 0, 10, 6, "alice")))
+	require.NoError(t, l.Check(certify(t, 0, 11, 5, "bob")))
+	require.NoError(t, l.Check(public(t, 0)))
+
+	l.RevokeKey(numbered)
+	requireRevoked(t, l.Check(public(t, 0)), public(t, 0), ByKey)
+	requireRevoked(t, l.Check(named), public(t, 0), ByKey)
+}
+
 func line(t testing.TB, n int) string { return string(keys.MarshalAuthorizedKey(public(t, n), "")) }
 
 func TestRead(t *testing.T) {
@@ -365,6 +395,7 @@ func TestRead(t *testing.T) {
 	requireRevoked(t, l.Check(public(t, 1)), public(t, 1), ByKey)
 	requireRevoked(t, l.Check(public(t, 2)), public(t, 2), ByKey)
 	require.NoError(t, l.Check(public(t, 3)))
+	requireRevoked(t, l.Check(certify(t, 2, 10, 0, "")), public(t, 2), ByKey)
 	again, err := Parse(l.Marshal())
 	require.NoError(t, err)
 	require.Equal(t, l.blobs, again.blobs)
@@ -373,7 +404,11 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, full(t), l)
 
-	for _, empty := range []string{"", "\n", "#", "SSHK"[:0]} {
+	l, err = Read(bytes.NewReader(keys.MarshalAuthorizedKey(certify(t, 1, 10, 5, "alice"), "")))
+	require.NoError(t, err)
+	requireRevoked(t, l.Check(public(t, 1)), public(t, 1), ByKey)
+
+	for _, empty := range []string{"", "\n", "#"} {
 		l, err = Read(strings.NewReader(empty))
 		require.NoError(t, err)
 		require.NoError(t, l.Check(public(t, 1)))
@@ -430,12 +465,13 @@ func TestFile(t *testing.T) {
 	requireRevoked(t, f.Check(public(t, 1)), public(t, 1), ByKey)
 	require.ErrorContains(t, f.Check(public(t, 1)), path)
 	require.NoError(t, f.Check(public(t, 2)))
-	require.NoError(t, f.CheckCertificate(Certificate{Key: public(t, 2), Authority: public(t, 10), KeyID: "bob"}))
+	require.NoError(t, f.Check(certify(t, 2, 10, 0, "bob")))
 
 	require.NoError(t, os.WriteFile(path, full(t).Marshal(), 0o600))
 	requireRevoked(t, f.Check(public(t, 2)), public(t, 2), BySHA1)
-	err = f.CheckCertificate(Certificate{Key: public(t, 20), Authority: public(t, 10), KeyID: "bob"})
-	requireRevoked(t, err, public(t, 20), ByKeyID)
+	c := certify(t, 20, 10, 0, "bob")
+	err = f.Check(c)
+	requireRevoked(t, err, c, ByKeyID)
 	require.ErrorContains(t, err, path)
 
 	// What cannot be read revokes everything.

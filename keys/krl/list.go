@@ -3,7 +3,6 @@ package krl
 import (
 	"crypto/sha1"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -53,8 +52,20 @@ func (s set) has(item []byte) bool {
 	return ok
 }
 
-// RevokeKey revokes a key, and all certificates for it and by it.
-func (l *List) RevokeKey(k keys.PublicKey) { l.blobs.add(string(k.Marshal())) }
+// RevokeKey revokes a key, and all certificates for it and by it. Of a
+// certificate, it revokes the certified key.
+func (l *List) RevokeKey(k keys.PublicKey) { l.blobs.add(string(keys.PlainKey(k).Marshal())) }
+
+// RevokeCertificate revokes one certificate of its authority's, by its serial
+// number, or by its key ID if it has no number. All certificates of the
+// authority with the same are revoked as well.
+func (l *List) RevokeCertificate(c *keys.Certificate) error {
+	if c.Serial() == 0 {
+		l.RevokeKeyID(c.Authority(), c.KeyID())
+		return nil
+	}
+	return l.RevokeSerials(c.Authority(), Range{c.Serial(), c.Serial()})
+}
 
 // RevokeSHA256 revokes the key whose blob has this hash, as RevokeKey does. It
 // is what [keys.FingerprintSHA256] shows.
@@ -104,7 +115,7 @@ func authorityBlob(authority keys.PublicKey) string {
 	if authority == nil {
 		return ""
 	}
-	return string(authority.Marshal())
+	return string(keys.PlainKey(authority).Marshal())
 }
 
 func (l *List) of(authority string) *certs {
@@ -119,23 +130,43 @@ func (l *List) of(authority string) *certs {
 	return c
 }
 
-// A Certificate is what a list can know a certificate by.
-type Certificate struct {
-	Key       keys.PublicKey // the key that is certified
-	Authority keys.PublicKey // the key that signed it
-	Serial    uint64         // 0: none
-	KeyID     string
+// Check returns nil only if the list does not revoke k. The error is a
+// [*RevokedError] if it does. A [*keys.Certificate] is revoked by its key, its
+// authority's key, its serial number if that is not 0, or its key ID. Check is
+// what [keys.CertificateCheck] asks, and it will do for plain keys as well.
+func (l *List) Check(k keys.PublicKey) error {
+	if l == nil {
+		return errNilList
+	}
+	c, isCertificate := k.(*keys.Certificate)
+	switch {
+	case k == nil, isCertificate && c == nil:
+		return errNilKey
+	case !isCertificate:
+		return l.checkKey(k)
+	}
+	if err := l.checkKey(c.Key()); err != nil {
+		return err
+	}
+	if l.checkKey(c.Authority()) != nil {
+		return &RevokedError{Key: c.Authority(), By: ByAuthority}
+	}
+	for _, authority := range []string{string(c.Authority().Marshal()), ""} {
+		revoked := l.certs[authority]
+		if revoked == nil {
+			continue
+		}
+		if revoked.keyIDs.has([]byte(c.KeyID())) {
+			return &RevokedError{Key: c, By: ByKeyID}
+		}
+		if contains(revoked.serials, c.Serial()) {
+			return &RevokedError{Key: c, By: BySerial}
+		}
+	}
+	return nil
 }
 
-// Check returns nil only if the list does not revoke the plain key k. The error
-// is a [*RevokedError] if it does.
-func (l *List) Check(k keys.PublicKey) error {
-	switch {
-	case l == nil:
-		return errNilList
-	case k == nil:
-		return errNilKey
-	}
+func (l *List) checkKey(k keys.PublicKey) error {
 	blob := k.Marshal()
 	if l.blobs.has(blob) {
 		return &RevokedError{Key: k, By: ByKey}
@@ -145,34 +176,6 @@ func (l *List) Check(k keys.PublicKey) error {
 	}
 	if sum := sha1.Sum(blob); l.sha1s.has(sum[:]) {
 		return &RevokedError{Key: k, By: BySHA1}
-	}
-	return nil
-}
-
-// CheckCertificate returns nil only if the list revokes neither the certificate
-// nor its key nor its authority. The error is a [*RevokedError] if it does.
-// Serial number 0 is on no list.
-func (l *List) CheckCertificate(c Certificate) error {
-	if err := l.Check(c.Key); err != nil {
-		return err
-	}
-	if err := l.Check(c.Authority); err != nil {
-		if errors.Is(err, ErrRevoked) {
-			return &RevokedError{Key: c.Authority, By: ByAuthority}
-		}
-		return err
-	}
-	for _, authority := range []string{string(c.Authority.Marshal()), ""} {
-		revoked := l.certs[authority]
-		if revoked == nil {
-			continue
-		}
-		if revoked.keyIDs.has([]byte(c.KeyID)) {
-			return &RevokedError{Key: c.Key, By: ByKeyID}
-		}
-		if contains(revoked.serials, c.Serial) {
-			return &RevokedError{Key: c.Key, By: BySerial}
-		}
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 
 // Read parses a list in either form: what does not begin as a binary list does
 // must be a plain file, of which each line is blank, a comment that begins with
-// '#', or a public key as in a .pub file, all of which are revoked. A file that
-// is empty revokes nothing. A line of another kind is a [*LineError], since it
+// '#', or a public key as in a .pub file, all of which are revoked; a certificate
+// stands for its key there, as it does for sshd. A file that is empty revokes nothing. A line of another kind is a [*LineError], since it
 // may have been meant to revoke something. A key of a type that is not
 // supported here is let pass; it is accepted nowhere.
 func Read(r io.Reader) (*List, error) {
@@ -66,11 +66,15 @@ func readText(r io.Reader) (*List, error) {
 
 func (l *List) revokeLine(line []byte) error {
 	k, _, err := keys.ParsePublicKeyLine(line)
-	switch {
-	case err == nil:
+	if err == nil {
 		l.RevokeKey(k)
 		return nil
-	case unsupported(err) && namesKey(line):
+	}
+	if c, _, err := keys.ParseCertificateLine(line); err == nil {
+		l.RevokeKey(c)
+		return nil
+	}
+	if unsupported(err) && namesKey(line) {
 		return nil
 	}
 	return err
