@@ -42,7 +42,8 @@ var (
 //   - PKCS #8 in PEM, plain or encrypted (PBES2 with PBKDF2 or scrypt, and AES
 //     or triple DES in CBC mode);
 //   - PKCS #1 (RSA) and SEC 1 (ECDSA) in PEM, plain or encrypted as OpenSSL
-//     does it (AES or triple DES in CBC mode).
+//     does it (AES or triple DES in CBC mode);
+//   - PuTTY's .ppk of version 2 or 3, plain or encrypted, but not by Argon2d.
 //
 // Text may stand before the key but nothing after it. The passphrase is not
 // looked at if the key is not encrypted.
@@ -57,6 +58,9 @@ var (
 func ParsePrivateKey(data, passphrase []byte) (*PrivateKey, error) {
 	if len(data) > maxPrivateFile {
 		return nil, &LimitError{What: "bytes in a private key file", Value: uint64(len(data)), Max: maxPrivateFile}
+	}
+	if bytes.HasPrefix(data, []byte(puttyMagic)) {
+		return parsePutty(data, passphrase)
 	}
 	block, rest := pem.Decode(data)
 	if block != nil && block.Type == "EC PARAMETERS" {

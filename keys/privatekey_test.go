@@ -367,7 +367,7 @@ func TestParsePrivateKeyUnknownFormat(t *testing.T) {
 		"",
 		"garbage",
 		string(MarshalAuthorizedKey(generated()[KeyEd25519].PublicKey(), "a .pub file")),
-		"PuTTY-User-Key-File-3: ssh-ed25519\n",
+		"SSH PRIVATE KEY FILE FORMAT 1.1\n",
 		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		"-----BEGIN EC PARAMETERS-----\nAAAA\n-----END EC PARAMETERS-----\n",
 	} {
