@@ -66,6 +66,8 @@ func KeyPermissions(o authorizedkeys.Options) *auth.Permissions {
 		NoUserRC:          o.NoUserRC,
 		PermitOpen:        o.PermitOpen,
 		PermitListen:      o.PermitListen,
+		VerifyRequired:    o.VerifyRequired,
+		NoTouchRequired:   o.NoTouchRequired,
 	}
 	if o.HasCommand {
 		p.ForceCommand = o.Command

@@ -2,6 +2,7 @@ package ssh_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/fairlead-go/ssh"
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/channel"
+	"github.com/fairlead-go/ssh/internal/fidotest"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/transport"
 )
@@ -66,11 +68,70 @@ func TestAuthorizedKeys(t *testing.T) {
 	refused(t, addr, "alice", expired)
 }
 
-func refused(t *testing.T, addr, user string, key *keys.PrivateKey) {
+func refused(t *testing.T, addr, user string, key keys.Signer) {
 	t.Helper()
 	_, err := ssh.Dial(t.Context(), "tcp", addr, &ssh.ClientConfig{
 		User: user, Auth: []auth.Method{auth.PublicKeys(key)}, VerifyHostKey: transport.InsecureAcceptAnyHostKey,
 	})
 	var denied *auth.Error
 	require.ErrorAs(t, err, &denied)
+}
+
+// TestDefect_SecurityKeyOptionsDropped logs in with security keys that do or
+// do not ask their user, by lines that do or do not ask for that.
+func TestDefect_SecurityKeyOptionsDropped(t *testing.T) {
+	checkGoroutines(t)
+	file := filepath.Join(t.TempDir(), "authorized_keys")
+	addr := serve(t, &ssh.Server{Auth: auth.ServerConfig{
+		FailureDelay: -1, PublicKey: ssh.AuthorizedKeys(func(string) string { return file }),
+	}})
+	const touch, verify = keys.SKUserPresence, keys.SKUserVerification
+	for _, c := range []struct {
+		options string
+		flags   uint8
+		in      bool
+	}{
+		{"", touch, true},
+		{"", 0, false},
+		{"no-touch-required ", 0, true},
+		{"touch-required ", 0, false},
+		{"restrict ", 0, false},
+		{"verify-required ", touch, false},
+		{"verify-required ", touch | verify, true},
+		{"verify-required ", verify, false},
+		{"verify-required,no-touch-required ", verify, true},
+		{"verify-required,no-touch-required ", 0, false},
+	} {
+		key := newSecurityKey(t, c.flags)
+		line := c.options + string(keys.MarshalAuthorizedKey(key.PublicKey(), ""))
+		require.NoError(t, os.WriteFile(file, []byte(line), 0o600))
+		if c.in {
+			dial(t, addr, auth.PublicKeys(key))
+		} else {
+			refused(t, addr, "alice", key)
+		}
+	}
+}
+
+// newSecurityKey returns a security key that asks its user for what flags say.
+func newSecurityKey(t *testing.T, flags uint8) keys.Signer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	public, err := keys.NewSecurityKeyPublic(key.Public(), "ssh:")
+	require.NoError(t, err)
+	private, err := keys.NewSecurityKey(&keys.SecurityKey{PublicKey: public, Flags: flags})
+	require.NoError(t, err)
+	signer, err := keys.NewSecurityKeySigner(private, softKey{key})
+	require.NoError(t, err)
+	return signer
+}
+
+// softKey is a FIDO device made of software.
+type softKey struct{ key ed25519.PrivateKey }
+
+func (s softKey) Assert(_ context.Context, r *keys.AssertionRequest) (*keys.AssertionResponse, error) {
+	o := fidotest.Operation{Application: r.Application, Flags: r.Flags, Hash: r.Hash}
+	sig, err := o.Sign(s.key)
+	return &keys.AssertionResponse{Flags: r.Flags, Signature: sig}, err
 }

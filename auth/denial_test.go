@@ -234,6 +234,9 @@ func TestDefect_ErrorIsNotARefusal(t *testing.T) {
 func TestDefect_RestrictionDroppedOnOnePath(t *testing.T) {
 	var restrictions []*Permissions
 	for i := range reflect.TypeFor[Permissions]().NumField() {
+		if reflect.TypeFor[Permissions]().Field(i).Name == "NoTouchRequired" {
+			continue // it takes nothing away
+		}
 		p := new(Permissions)
 		switch f := reflect.ValueOf(p).Elem().Field(i); f.Interface().(type) {
 		case bool:

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead-go/ssh/keys"
 )
 
 // Permissions say what a login may do. A nil *Permissions, and the zero value,
@@ -32,6 +34,14 @@ type Permissions struct {
 	// host or any port; IPv6 addresses in brackets. PermitListen also takes a
 	// bare port, for any host. nil: no limit. Empty but not nil: none at all.
 	PermitOpen, PermitListen []string
+
+	// VerifyRequired: each security key of the login must have verified its
+	// user, as by a PIN.
+	VerifyRequired bool
+	// NoTouchRequired: the security key that this login was proven with need
+	// not have been touched. It gives, where all other fields take, and so
+	// counts only in what the PublicKey callback returns for that key.
+	NoTouchRequired bool
 
 	// Values carry what the caller wants to find again in [Identity].
 	Values map[string]any
@@ -90,6 +100,8 @@ func Combine(a, b *Permissions) (*Permissions, error) {
 	c.NoAgentForwarding = c.NoAgentForwarding || b.NoAgentForwarding
 	c.NoX11Forwarding = c.NoX11Forwarding || b.NoX11Forwarding
 	c.NoUserRC = c.NoUserRC || b.NoUserRC
+	c.VerifyRequired = c.VerifyRequired || b.VerifyRequired
+	c.NoTouchRequired = c.NoTouchRequired && b.NoTouchRequired
 	c.PermitOpen = intersect(c.PermitOpen, b.PermitOpen, false)
 	c.PermitListen = intersect(c.PermitListen, b.PermitListen, true)
 	for key, value := range b.Values {
@@ -103,6 +115,14 @@ func Combine(a, b *Permissions) (*Permissions, error) {
 		c.Values[key] = value
 	}
 	return c, nil
+}
+
+// skPolicy returns what the security key of a login must have asked its user.
+func (p *Permissions) skPolicy() keys.SKPolicy {
+	if p == nil {
+		return keys.SKPolicy{}
+	}
+	return keys.SKPolicy{NoTouchRequired: p.NoTouchRequired, VerifyRequired: p.VerifyRequired}
 }
 
 // AllowsOpen reports whether direct-tcpip may go to host and port.

@@ -91,11 +91,15 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 	if m.signed {
 		// Before the callback, which so sees a proven key or is asked a
 		// question, and nothing between.
-		if err := keys.Verify(key, m.algorithm, signedData(s.session.ID, s.user, &m), m.signature); err != nil {
+		a.Assertion, err = keys.VerifyAssertion(key, m.algorithm, signedData(s.session.ID, s.user, &m), m.signature)
+		if err != nil {
 			return denied(err), nil
 		}
 	}
 	permissions, err := s.cfg.PublicKey(s.ctx, a, key)
+	if err == nil {
+		err = permissions.skPolicy().Check(a.Assertion)
+	}
 	if err != nil {
 		return denied(err), nil
 	}
@@ -104,7 +108,7 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 		return verdict{reply: reply.append(nil)}, nil
 	}
 	return verdict{
-		proof:       &Proof{Method: MethodPublicKey, Key: key, Algorithm: m.algorithm},
+		proof:       &Proof{Method: MethodPublicKey, Key: key, Algorithm: m.algorithm, Assertion: a.Assertion},
 		permissions: permissions,
 	}, nil
 }

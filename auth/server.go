@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -273,6 +274,14 @@ func (s *server) prove(a *Attempt, v verdict) (*Identity, error) {
 	}
 	if permissions, err = Combine(permissions, id.Permissions); err != nil {
 		return nil, s.deny(a, err)
+	}
+	// A later method, or Verified, may ask more of an earlier key. Its touch
+	// was judged when it was proven.
+	policy := keys.SKPolicy{NoTouchRequired: true, VerifyRequired: permissions.skPolicy().VerifyRequired}
+	for _, proof := range proven {
+		if err := policy.Check(proof.Assertion); err != nil {
+			return nil, s.deny(a, err)
+		}
 	}
 	s.proven, s.permissions = proven, permissions
 	if len(next) > 0 {

@@ -98,10 +98,7 @@ func AllowAnonymous(context.Context, *Attempt) (*Permissions, error) { return ni
 // PublicKeyAlgorithms returns the signature algorithms that a server accepts
 // for method publickey by default, preferred first. SHA-1 is not among them.
 func PublicKeyAlgorithms() []string {
-	return []string{
-		keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521,
-		keys.RSASHA512, keys.RSASHA256,
-	}
+	return keys.SignatureAlgorithms()
 }
 
 // An Attempt is one request of a client, valid during the callback.
@@ -112,6 +109,11 @@ type Attempt struct {
 	Algorithm string  // publickey: the signature algorithm
 	Query     bool    // publickey: only asked whether the key would do; proves nothing
 	Proven    []Proof // by earlier requests of this connection
+
+	// Assertion is what a security key says of its signature; nil for other
+	// keys and for queries. Whether the user must have touched it is for the
+	// callback's Permissions to say.
+	Assertion *keys.Assertion
 
 	server *server
 }
@@ -130,6 +132,8 @@ type Proof struct {
 	Method    string
 	Key       keys.PublicKey // publickey only
 	Algorithm string         // publickey only: the signature algorithm
+
+	Assertion *keys.Assertion // publickey with a security key only: what it said
 }
 
 // An Identity is who a client has proven to be.
@@ -160,8 +164,9 @@ func (c *ServerConfig) withDefaults() (*ServerConfig, error) {
 		d.PublicKeyAlgorithms = PublicKeyAlgorithms()
 	} else {
 		d.PublicKeyAlgorithms = slices.Clone(d.PublicKeyAlgorithms)
+		known := keys.SupportedSignatureAlgorithms()
 		for _, name := range d.PublicKeyAlgorithms {
-			if !slices.Contains(PublicKeyAlgorithms(), name) {
+			if !slices.Contains(known, name) {
 				return nil, fmt.Errorf("auth: unknown public key algorithm %q", name)
 			}
 		}

@@ -37,6 +37,7 @@ const SKWebAuthnECDSA256 = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
 type keyType struct {
 	name       string
 	algorithms []string // signature algorithms, preferred first; never handed out
+	byName     bool     // nobody takes the algorithms without being told to
 
 	// parse reads the fields after the name. It reports errors through r,
 	// where the caller finds them, and may then return nil.
@@ -68,12 +69,34 @@ var (
 	skEd25519Type  = newSKType(KeySKEd25519, ed25519Type, KeySKEd25519)
 	skECDSA256Type = newSKType(KeySKECDSA256, ecdsa256Type, KeySKECDSA256, SKWebAuthnECDSA256)
 
+	// keyTypes are in the order in which OpenSSH prefers their algorithms.
 	keyTypes = []*keyType{
 		ed25519Type, ecdsa256Type, ecdsa384Type, ecdsa521Type,
 		skEd25519Type, skECDSA256Type,
 		rsaType,
 	}
 )
+
+// SignatureAlgorithms returns the signature algorithms that clients and servers
+// take by default, preferred first, in OpenSSH's order.
+func SignatureAlgorithms() []string {
+	return appendAlgorithms(nil, func(t *keyType) bool { return !t.byName })
+}
+
+// SupportedSignatureAlgorithms returns all signature algorithms that this
+// package has, also those that are used only where they are asked for by name.
+func SupportedSignatureAlgorithms() []string {
+	return appendAlgorithms(nil, func(*keyType) bool { return true })
+}
+
+func appendAlgorithms(names []string, include func(*keyType) bool) []string {
+	for _, t := range keyTypes {
+		if include(t) {
+			names = append(names, t.algorithms...)
+		}
+	}
+	return names
+}
 
 func lookupKeyType[T ~string | ~[]byte](name T) *keyType {
 	for _, t := range keyTypes {

@@ -53,13 +53,6 @@ var macs = []macMethod{
 	{name: "hmac-sha2-512", keySize: 64, size: 64, new: hmacSHA512},
 }
 
-// hostKeyAlgorithms are the signature algorithms that a client accepts of a
-// server by default, preferred first.
-var hostKeyAlgorithms = []string{
-	keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521,
-	keys.RSASHA512, keys.RSASHA256,
-}
-
 // Ciphers returns the ciphers of the default proposal, preferred first. Where
 // the CPU has AES and carry-less multiplication instructions, AES-GCM comes
 // first: it is then both the fastest and constant-time. Elsewhere
@@ -109,7 +102,7 @@ func SupportedKeyExchanges() []string { return kex.Methods() }
 
 // HostKeyAlgorithms returns the host key algorithms that a client proposes by
 // default, preferred first.
-func HostKeyAlgorithms() []string { return slices.Clone(hostKeyAlgorithms) }
+func HostKeyAlgorithms() []string { return keys.SignatureAlgorithms() }
 
 func cipherByName(name string) *cipherMethod {
 	for i := range ciphers {

@@ -218,4 +218,6 @@ func (c *ServerConfig) settings() (*settings, error) {
 	return s, nil
 }
 
-func knownHostKeyAlgorithm(name string) bool { return slices.Contains(hostKeyAlgorithms, name) }
+func knownHostKeyAlgorithm(name string) bool {
+	return slices.Contains(keys.SupportedSignatureAlgorithms(), name)
+}

@@ -44,7 +44,7 @@ func TestAlgorithms(t *testing.T) {
 			{"PuTTY", putty{}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				matrix(t, clientProposal(t, tt.client).common(), func(c combination, number int) error {
+				matrix(t, clientProposal(t, tt.client).common(t), func(c combination, number int) error {
 					return serveCombination(t, tt.client, c, number, payload, everything)
 				})
 			})
@@ -64,7 +64,7 @@ func TestAlgorithms(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				s := tt.server(t)
-				matrix(t, serverProposal(t, s.address()).common(), func(c combination, _ int) error {
+				matrix(t, serverProposal(t, s.address()).common(t), func(c combination, _ int) error {
 					return dialCombination(t.Context(), s, userKeys(t)[0].key, c, payload)
 				})
 			})

@@ -108,8 +108,8 @@ var slow = []string{
 // every key exchange, of which slow ones meet a few ciphers only. The host key
 // algorithms come in turn, in such a way that each meets every key exchange
 // and, where there are enough of those, every cipher and MAC.
-func (p proposal) common() (all []combination) {
-	hostKeys := both(transport.HostKeyAlgorithms(), p.hostKey)
+func (p proposal) common(t testing.TB) (all []combination) {
+	hostKeys := both(signedWith(t, transport.HostKeyAlgorithms()), p.hostKey)
 	if len(hostKeys) == 0 {
 		return nil
 	}
@@ -130,6 +130,16 @@ func (p proposal) common() (all []combination) {
 		}
 	}
 	return all
+}
+
+// signedWith returns those of names that one of the hosts' keys signs with.
+func signedWith(t testing.TB, names []string) (out []string) {
+	for _, name := range names {
+		if slices.ContainsFunc(hostKeys(t), func(k keyPair) bool { return slices.Contains(k.key.Algorithms(), name) }) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func both(ours, theirs []string) (out []string) {

@@ -115,9 +115,15 @@ func (id *identity) PublicKey() keys.PublicKey { return id.public }
 
 // Algorithms is asked for when the key's turn has come.
 func (id *identity) Algorithms() []string {
-	names := slices.DeleteFunc(slices.Clone(id.public.Algorithms()), func(name string) bool {
-		return !slices.Contains(id.ids.algorithms.publicKeys, name)
-	})
+	names := id.public.Algorithms()
+	if id.signer != nil {
+		names = id.signer.Algorithms()
+	}
+	if len(names) == 0 {
+		id.ids.log.debugf("Skipping %s key %s - a security key signs through an agent here", id.public.Type(), id.path)
+		return nil
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(id.ids.algorithms.publicKeys, name) })
 	if len(names) == 0 {
 		id.ids.log.debugf("Skipping %s key %s - corresponding algorithm not in PubkeyAcceptedAlgorithms", id.public.Type(), id.path)
 	} else {

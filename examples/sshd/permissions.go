@@ -39,6 +39,7 @@ func (c *connection) grant(ctx context.Context, key *authorizedkeys.Options) (*a
 		NoAgentForwarding: o.DisableForwarding || !o.AllowAgentForwarding,
 		NoX11Forwarding:   o.DisableForwarding || !o.X11Forwarding,
 		NoUserRC:          !o.PermitUserRC,
+		VerifyRequired:    o.VerifyRequired,
 		PermitOpen:        anywhere, // those of the configuration are PermitDial's
 		PermitListen:      anywhere,
 	}
@@ -60,6 +61,8 @@ func (c *connection) grant(ctx context.Context, key *authorizedkeys.Options) (*a
 	p.NoAgentForwarding = p.NoAgentForwarding || key.NoAgentForwarding
 	p.NoX11Forwarding = p.NoX11Forwarding || key.NoX11Forwarding
 	p.NoUserRC = p.NoUserRC || key.NoUserRC
+	p.VerifyRequired = p.VerifyRequired || key.VerifyRequired
+	p.NoTouchRequired = key.NoTouchRequired && !o.TouchRequired
 	if key.PermitOpen != nil {
 		p.PermitOpen = key.PermitOpen
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-go/ssh/keys"
 )
@@ -57,9 +58,12 @@ func (c *Client) Signers(ctx context.Context) ([]keys.Signer, error) {
 // PublicKey returns the public half of the key.
 func (k *Key) PublicKey() keys.PublicKey { return k.public }
 
-// Algorithms returns the signature algorithms of the public key. An agent that
-// does not know the newer ones of RSA keys makes Sign fail.
-func (k *Key) Algorithms() []string { return k.public.Algorithms() }
+// Algorithms returns the signature algorithms of the public key that an agent
+// can be asked for: not those of browsers, for which its protocol has no word.
+// An agent that does not know the newer ones of RSA keys makes Sign fail.
+func (k *Key) Algorithms() []string {
+	return slices.DeleteFunc(k.public.Algorithms(), func(name string) bool { return strings.HasPrefix(name, "webauthn-") })
+}
 
 // Sign has the agent sign data with the algorithm, which must be one of
 // Algorithms. If the agent refuses, the error is [ErrRefused]. A signature of
@@ -69,7 +73,7 @@ func (k *Key) Algorithms() []string { return k.public.Algorithms() }
 // If ctx ends first, Sign returns and what the agent answers later is dropped;
 // it cannot be kept from asking its user.
 func (k *Key) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
-	if !slices.Contains(k.public.Algorithms(), algorithm) {
+	if !slices.Contains(k.Algorithms(), algorithm) {
 		return nil, &keys.AlgorithmError{KeyType: k.public.Type(), Algorithm: algorithm}
 	}
 	blob := k.public.Marshal()

@@ -7,16 +7,11 @@ import (
 	"github.com/fairlead-go/ssh/keys"
 )
 
-// defaultAlgorithms is the order for a caller who has none.
-var defaultAlgorithms = []string{
-	keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521, keys.RSASHA512, keys.RSASHA256,
-}
-
 // HostKeyAlgorithms returns preferred, the host key algorithms that a client
 // would propose, with those first for which a key of the host at address is
 // known. A server that has several keys then shows one that can be compared,
-// and not one that would seem to have changed. A nil preferred stands for all
-// algorithms that the package keys has.
+// and not one that would seem to have changed. A nil preferred stands for
+// [keys.SignatureAlgorithms].
 //
 // If a key is known for the first algorithm, the order stays as it is, as
 // OpenSSH has it: one who sees the proposal then cannot tell a known host from
@@ -24,7 +19,7 @@ var defaultAlgorithms = []string{
 // says why. remote may be nil.
 func (db *DB) HostKeyAlgorithms(address string, remote net.Addr, preferred []string) []string {
 	if preferred == nil {
-		preferred = defaultAlgorithms
+		preferred = keys.SignatureAlgorithms()
 	}
 	preferred = slices.Clone(preferred)
 	exact, plain, err := db.lookupAddress(address)

@@ -183,6 +183,36 @@ var matchable = []keyword{
 		},
 	},
 	boolean("PubkeyAuthentication", func(o *opts) *bool { return &o.PubkeyAuthentication }),
+	{
+		Name: "PubkeyAuthOptions", Many: true,
+		Set: func(o *opts, a []string) error {
+			for _, option := range a {
+				switch strings.ToLower(option) {
+				case None:
+				case "touch-required":
+					o.TouchRequired = true
+				case "verify-required":
+					o.VerifyRequired = true
+				default:
+					return fmt.Errorf("unsupported PubkeyAuthOptions option %s", config.Printable(option))
+				}
+			}
+			return nil
+		},
+		Show: func(o *opts) []string {
+			var s []string
+			if o.TouchRequired {
+				s = append(s, "touch-required")
+			}
+			if o.VerifyRequired {
+				s = append(s, "verify-required")
+			}
+			if s == nil {
+				return []string{None}
+			}
+			return s
+		},
+	},
 	boolean("PasswordAuthentication", func(o *opts) *bool { return &o.PasswordAuthentication }),
 	boolean("KbdInteractiveAuthentication", func(o *opts) *bool { return &o.KbdInteractiveAuthentication }),
 	boolean("HostbasedAuthentication", func(o *opts) *bool { return &o.HostbasedAuthentication }),
@@ -263,7 +293,7 @@ var table = func() config.Table[opts] {
 		"GSSAPICleanupCredentials", "GSSAPIKeyExchange", "GSSAPIStrictAcceptorCheck", "GSSAPIStoreCredentialsOnRekey",
 		"KerberosAuthentication", "KerberosGetAFSToken", "KerberosOrLocalPasswd", "KerberosTicketCleanup", "IgnoreRhosts",
 		"IgnoreUserKnownHosts", "HostbasedUsesNameFromPacketOnly", "PerSourceNetBlockSize", "PerSourcePenalties",
-		"PerSourcePenaltyExemptList", "PubkeyAuthOptions", "RDomain", "SecurityKeyProvider", "SshdSessionPath",
+		"PerSourcePenaltyExemptList", "RDomain", "SecurityKeyProvider", "SshdSessionPath",
 		"SshdAuthPath", "StreamLocalBindMask", "RefuseConnection", "CheckMail", "VerifyReverseMapping",
 		"ReverseMappingCheck", "AuthorizedKeysFile2", "GSSAPIIndicators", "WarnWeakCrypto",
 	)...)

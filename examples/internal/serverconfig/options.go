@@ -52,6 +52,8 @@ type Options struct {
 	RevokedKeys                  string
 	AuthenticationMethods        []string // lists, one of which must be passed; nil: any method
 	PubkeyAuthentication         bool
+	TouchRequired                bool // PubkeyAuthOptions: of security keys, whatever a key's line says
+	VerifyRequired               bool
 	PasswordAuthentication       bool
 	KbdInteractiveAuthentication bool
 	HostbasedAuthentication      bool
