@@ -98,7 +98,7 @@ func AllowAnonymous(context.Context, *Attempt) (*Permissions, error) { return ni
 // PublicKeyAlgorithms returns the signature algorithms that a server accepts
 // for method publickey by default, preferred first. SHA-1 is not among them.
 func PublicKeyAlgorithms() []string {
-	return keys.SignatureAlgorithms()
+	return keys.Algorithms()
 }
 
 // An Attempt is one request of a client, valid during the callback.
@@ -164,7 +164,7 @@ func (c *ServerConfig) withDefaults() (*ServerConfig, error) {
 		d.PublicKeyAlgorithms = PublicKeyAlgorithms()
 	} else {
 		d.PublicKeyAlgorithms = slices.Clone(d.PublicKeyAlgorithms)
-		known := keys.SupportedSignatureAlgorithms()
+		known := keys.SupportedAlgorithms()
 		for _, name := range d.PublicKeyAlgorithms {
 			if !slices.Contains(known, name) {
 				return nil, fmt.Errorf("auth: unknown public key algorithm %q", name)

@@ -53,16 +53,6 @@ func SignatureFormat(algorithm string) string {
 	return algorithm
 }
 
-// Algorithms returns the signature algorithms of all plain keys that are
-// supported and safe, preferred first.
-func Algorithms() []string {
-	var names []string
-	for _, t := range keyTypes {
-		names = append(names, t.algorithms...)
-	}
-	return names
-}
-
 // CertificateAlgorithms returns the algorithms of certificates, in the order
 // of [Algorithms].
 func CertificateAlgorithms() []string { return certificateNames(Algorithms()) }

@@ -77,15 +77,15 @@ var (
 	}
 )
 
-// SignatureAlgorithms returns the signature algorithms that clients and servers
-// take by default, preferred first, in OpenSSH's order.
-func SignatureAlgorithms() []string {
+// Algorithms returns the signature algorithms of plain keys that clients and
+// servers take by default, preferred first, in OpenSSH's order.
+func Algorithms() []string {
 	return appendAlgorithms(nil, func(t *keyType) bool { return !t.byName })
 }
 
-// SupportedSignatureAlgorithms returns all signature algorithms that this
+// SupportedAlgorithms returns all signature algorithms of plain keys that this
 // package has, also those that are used only where they are asked for by name.
-func SupportedSignatureAlgorithms() []string {
+func SupportedAlgorithms() []string {
 	return appendAlgorithms(nil, func(*keyType) bool { return true })
 }
 

@@ -102,7 +102,7 @@ func SupportedKeyExchanges() []string { return kex.Methods() }
 
 // HostKeyAlgorithms returns the host key algorithms that a client proposes by
 // default, preferred first.
-func HostKeyAlgorithms() []string { return keys.SignatureAlgorithms() }
+func HostKeyAlgorithms() []string { return keys.Algorithms() }
 
 func cipherByName(name string) *cipherMethod {
 	for i := range ciphers {

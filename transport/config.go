@@ -219,5 +219,5 @@ func (c *ServerConfig) settings() (*settings, error) {
 }
 
 func knownHostKeyAlgorithm(name string) bool {
-	return slices.Contains(keys.SupportedSignatureAlgorithms(), name)
+	return slices.Contains(keys.SupportedAlgorithms(), name)
 }

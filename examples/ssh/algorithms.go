@@ -27,8 +27,8 @@ func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) 
 		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Client), transport.SupportedKeyExchanges()},
 		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers(), transport.Ciphers()},
 		{&a.macs, "MAC spec", o.MACs, transport.MACs(), transport.MACs()},
-		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedSignatureAlgorithms()},
-		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedSignatureAlgorithms()},
+		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms()},
+		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms()},
 	} {
 		if *x.to, err = p.choose(x.what, x.list, x.defaults, x.supported); err != nil {
 			return algorithms{}, err

@@ -54,8 +54,8 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Server), transport.SupportedKeyExchanges(), knownKex, &a.kex},
 		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), nil, knownCiphers, &a.ciphers},
 		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), nil, knownMACs, &a.macs},
-		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedSignatureAlgorithms(), knownSignatures, &a.hostKey},
-		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedSignatureAlgorithms(), knownSignatures, &a.publicKey},
+		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), knownSignatures, &a.hostKey},
+		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), knownSignatures, &a.publicKey},
 	} {
 		supported := l.defaults
 		if l.more != nil {

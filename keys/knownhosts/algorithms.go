@@ -11,7 +11,7 @@ import (
 // would propose, with those first for which a key of the host at address is
 // known. A server that has several keys then shows one that can be compared,
 // and not one that would seem to have changed. A nil preferred stands for
-// [keys.SignatureAlgorithms].
+// [keys.Algorithms].
 //
 // If a key is known for the first algorithm, the order stays as it is, as
 // OpenSSH has it: one who sees the proposal then cannot tell a known host from
@@ -19,7 +19,7 @@ import (
 // says why. remote may be nil.
 func (db *DB) HostKeyAlgorithms(address string, remote net.Addr, preferred []string) []string {
 	if preferred == nil {
-		preferred = keys.SignatureAlgorithms()
+		preferred = keys.Algorithms()
 	}
 	preferred = slices.Clone(preferred)
 	exact, plain, err := db.lookupAddress(address)
