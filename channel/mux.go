@@ -13,6 +13,7 @@ import (
 // any goroutine.
 type Mux struct {
 	pc        wire.PacketConn
+	holder    wire.Holder // pc, or one that does nothing
 	cfg       Config
 	cfgErr    error
 	budget    budget
@@ -40,6 +41,7 @@ type Mux struct {
 func New(pc wire.PacketConn, cfg Config) *Mux {
 	m := &Mux{
 		pc:          pc,
+		holder:      holderOf(pc),
 		cfgErr:      cfg.Validate(),
 		dead:        make(chan struct{}),
 		requestTurn: make(chan struct{}, 1),
@@ -54,6 +56,20 @@ func New(pc wire.PacketConn, cfg Config) *Mux {
 	return m
 }
 
+// holderOf returns pc's Holder, and one that does nothing where pc has none.
+func holderOf(pc wire.PacketConn) wire.Holder {
+	if h, ok := pc.(wire.Holder); ok {
+		return h
+	}
+	return noHolder{}
+}
+
+type noHolder struct{}
+
+func (noHolder) Hold()          {}
+func (noHolder) Release()       {}
+func (noHolder) HoldUntilRead() {}
+
 // Run reads the connection until it ends, and returns why. It is called once.
 // When it returns, every call on the Mux and its channels returns the same
 // cause, except that data received before is still there to be read.
@@ -64,6 +80,7 @@ func (m *Mux) Run() error {
 	for err == nil {
 		var p []byte
 		if p, err = m.pc.ReadPacket(); err == nil {
+			m.holder.HoldUntilRead()
 			err = m.dispatch(p)
 		}
 	}

@@ -160,11 +160,15 @@ func (s *ServerSession) SendExitSignal(ctx context.Context, e ExitSignal) error 
 // when ctx ends, and closes the channel in every case. A client that closed
 // first is no error.
 func (s *ServerSession) Exit(ctx context.Context, code uint32) error {
+	s.m.holder.Hold()
+	defer s.m.holder.Release()
 	return s.end(s.SendExitStatus(ctx, code))
 }
 
 // ExitSignal is Exit for a program that was ended by a signal.
 func (s *ServerSession) ExitSignal(ctx context.Context, e ExitSignal) error {
+	s.m.holder.Hold()
+	defer s.m.holder.Release()
 	return s.end(s.SendExitSignal(ctx, e))
 }
 

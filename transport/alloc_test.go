@@ -44,15 +44,14 @@ func TestNoAllocations(t *testing.T) {
 			out := offline(t, &d, nil)
 			flushed := make(chan int, 1)
 			out.rwc = counter{flushed}
-			go out.flusher()
 			write := func() {
 				if err := out.WritePacket(nil, body[:9], body[9:]); err != nil {
 					t.Error(err)
 				}
 				<-flushed
-				for { // until the flusher is idle
+				for { // until nobody writes
 					out.mu.Lock()
-					idle := len(out.out.pending) == 0
+					idle := !out.out.writing
 					out.mu.Unlock()
 					if idle {
 						return

@@ -20,8 +20,8 @@ import (
 // A Conn is one SSH connection, from the first key exchange on. It is a
 // wire.PacketConn for the layers over it.
 //
-// Two goroutines carry it: the one that calls ReadPacket and one of its own
-// that writes. Both end with the connection.
+// The goroutine that calls ReadPacket carries it, and one of its own writes while
+// there is something that may have to wait. Both end with the connection.
 //
 // Locks: mu is a leaf. Nothing that can wait, no callback but a trace hook and
 // no other lock is reached while it is held.
@@ -33,7 +33,7 @@ type Conn struct {
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
 	dead    chan struct{} // closed once err is set
-	flushed chan struct{} // closed by the flusher once rwc is closed
+	flushed chan struct{} // closed by finish once rwc is closed
 	closing sync.Once     // closes rwc
 
 	in incoming // the reader's own
@@ -55,7 +55,7 @@ type Conn struct {
 	sent, received counters
 
 	mu        sync.Mutex
-	out       outgoing // mu, but for the flusher's own
+	out       outgoing // mu, but for what belongs to who writes
 	err       error    // mu: the first cause of the end
 	rekeying  bool     // mu: our KEXINIT is sent and our NEWKEYS is not: only kex messages may go
 	exchange  *ourExchange
@@ -93,7 +93,6 @@ func start(ctx context.Context, rwc io.ReadWriteCloser, s *settings, err error, 
 		return nil, err
 	}
 	c := newConn(rwc, s, role)
-	go c.flusher()
 	stop := context.AfterFunc(ctx, func() {
 		c.Fail(&givenUpError{context.Cause(ctx)})
 	})
@@ -124,9 +123,10 @@ func newConn(rwc io.ReadWriteCloser, s *settings, role kex.Role) *Conn {
 		in:       incoming{cipher: none, geo: none.geometry(), small: small, buf: small},
 		out: outgoing{
 			cipher: none, geo: none.geometry(),
-			wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+			room: make(chan struct{}, 1), socket: newSocket(rwc), heard: heardNothing,
 		},
 	}
+	c.out.flusher = c.runFlusher
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -141,8 +141,7 @@ func (c *Conn) shakeHands() error {
 	c.mu.Lock()
 	c.out.grow(len(ours) + 2)
 	copy(c.out.pending, ours+"\r\n")
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushQueuedAndUnlock()
 
 	theirs, err := c.readVersion()
 	if err != nil {
@@ -159,8 +158,7 @@ func (c *Conn) shakeHands() error {
 
 	c.mu.Lock()
 	c.startKexLocked()
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushQueuedAndUnlock()
 	for !c.keyed {
 		payload, err := c.next()
 		if err != nil {
@@ -253,7 +251,7 @@ func (c *Conn) Fail(cause error) {
 	if c.exchange != nil {
 		c.exchange.end()
 	}
-	// The flusher closes rwc, but it may be stuck in a write.
+	// finish closes rwc, but whoever comes to it may be stuck in a write.
 	linger := lingerTimeout
 	switch {
 	case halfClosed(cause):
@@ -265,6 +263,10 @@ func (c *Conn) Fail(cause error) {
 	}
 	c.linger = time.AfterFunc(linger, c.closeNow)
 	close(c.dead)
+	if !c.out.writing {
+		c.out.writing = true
+		go c.finish()
+	}
 	c.mu.Unlock()
 	c.cancel()
 	c.log("ended", "cause", cause)

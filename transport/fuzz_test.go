@@ -178,7 +178,6 @@ func FuzzProtected(f *testing.F) {
 		c.clientVersion, c.serverVersion = "SSH-2.0-a", "SSH-2.0-b"
 		c.sessionID, c.keyed, c.authenticated = []byte("id"), true, authenticated
 		c.hostKey, c.hostKeyBlob = testHostKey.PublicKey(), testHostKey.PublicKey().Marshal()
-		go c.flusher()
 		for n := 0; ; n++ {
 			payload, err := c.ReadPacket()
 			if err != nil {

@@ -42,6 +42,8 @@ type incoming struct {
 	buf    []byte // small, or a big buffer while part of a packet is there
 	r, w   int    // buf[r:w] is read and not yet used
 	length uint32 // packet_length of the packet at r, 0 when not yet known
+
+	holds bool // Release is due before the next read
 }
 
 // next returns the payload of the next packet, valid until the next call.
@@ -96,6 +98,10 @@ func (c *Conn) fill(n int) error {
 	in := &c.in
 	for in.w-in.r < n {
 		in.makeRoom(n)
+		if in.holds {
+			in.holds = false
+			c.Release()
+		}
 		m, err := c.rwc.Read(in.buf[in.w:])
 		if m < 0 || m > len(in.buf)-in.w {
 			m = 0

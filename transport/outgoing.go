@@ -4,9 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -17,14 +14,14 @@ import (
 // The outgoing half, in execution order:
 //
 //  1. WritePacket or QueuePacket seals a packet behind the pending ones.
-//  2. flusher takes all that is pending and writes it out at once, while new
-//     packets collect in another buffer.
+//  2. flush (flush.go) has what is pending written out, unless somebody is
+//     writing already, who will find it; new packets collect meanwhile.
 //  3. A writer who finds highWater bytes pending, or keys being exchanged,
 //     waits for a token of room. Whoever takes the token and leaves room
 //     passes it on, so that waiting costs no allocation.
 //
-// Locks: Conn.mu protects all fields of outgoing but those of the flusher. It
-// is a leaf and never held across I/O or a wait.
+// Locks: Conn.mu protects all fields of outgoing but those that belong to who
+// has set writing. It is a leaf and never held across I/O or a wait.
 
 const (
 	// highWater is how many sealed bytes may be pending before writers wait.
@@ -68,20 +65,30 @@ type outgoing struct {
 	compression string    // as agreed on
 	deflate     *deflater // nil while we do not compress
 
-	pending  []byte // sealed, not yet taken by the flusher
+	pending  []byte // sealed, not yet taken to be written
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
+	writing  bool   // somebody writes to the connection underneath, or has been started to
 
 	padding     [256]byte // random bytes not yet used
 	paddingLeft int
 
-	wake chan struct{} // cap 1: the flusher has work
 	room chan struct{} // cap 1: a writer may try again
 
-	// The flusher's own.
+	flusher func()  // Conn.runFlusher; here so that starting it allocates nothing
+	socket  *socket // where what is pending can be handed over without waiting; nil: nowhere
+	heard   uint64  // packets received when WritePacket sealed last
+	holds   int
+
+	// Of who has set writing.
+	batch    []byte      // taken from pending
+	written  int         // of batch
 	deadline time.Time   // write deadline last set
 	stuck    *time.Timer // runs during a write to what has no deadlines
 }
+
+// heardNothing is a number of packets that is never received.
+const heardNothing = 1<<64 - 1
 
 // usage counts what has gone through one direction under its present keys.
 type usage struct {
@@ -134,8 +141,7 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 	}
 	c.sealLocked(head, body)
 	c.passRoomLocked()
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushAndUnlock(c.answersLocked())
 	return nil
 }
 
@@ -158,14 +164,18 @@ func (c *Conn) roomLocked() bool {
 func (c *Conn) QueuePacket(payload []byte) error {
 	c.mu.Lock()
 	err := c.queueLocked(payload)
-	c.mu.Unlock()
+	c.flushQueuedAndUnlock()
 	if err != nil {
 		c.Fail(err)
 		return err
 	}
-	notify(c.out.wake)
 	return nil
 }
+
+// flushQueuedAndUnlock has what is pending written, where nothing of it was
+// written with WritePacket. Whoever queues often has more to say; but a login
+// is all questions and answers. mu is held, and released.
+func (c *Conn) flushQueuedAndUnlock() { c.flushAndUnlock(!c.mayRekey) }
 
 func (c *Conn) queueLocked(payload []byte) error {
 	if c.err != nil {
@@ -287,155 +297,4 @@ func (o *outgoing) pad(b []byte) {
 	}
 	copy(b, o.padding[o.paddingLeft-len(b):o.paddingLeft])
 	o.paddingLeft -= len(b)
-}
-
-// flusher writes what is pending, until the connection ends. Then it sends
-// what is left, closes the connection underneath and closes c.flushed.
-func (c *Conn) flusher() {
-	defer close(c.flushed)
-	var spare []byte
-	for {
-		select {
-		case <-c.out.wake:
-		case <-c.dead:
-			c.finish()
-			return
-		}
-		for {
-			c.mu.Lock()
-			batch := c.out.pending
-			if len(batch) == 0 {
-				// Idle: keep nothing.
-				c.out.pending = nil
-				c.mu.Unlock()
-				putBuffer(batch)
-				putBuffer(spare)
-				spare = nil
-				break
-			}
-			c.out.pending = spare[:0]
-			c.passRoomLocked()
-			c.mu.Unlock()
-			if err := c.write(batch); err != nil {
-				c.writeFailed(err)
-			}
-			spare = batch[:0]
-			if cap(spare) > bigBuffer {
-				spare = nil // outgrown for once, by what was deferred
-			}
-		}
-	}
-}
-
-// write writes all of b, unless the peer takes none of it for WriteTimeout.
-func (c *Conn) write(b []byte) error {
-	timeout := c.settings.WriteTimeout
-	if timeout < 0 {
-		_, err := c.rwc.Write(b)
-		return writeError(err)
-	}
-	nc, ok := c.rwc.(net.Conn)
-	if !ok {
-		return c.writePieces(b)
-	}
-	for len(b) > 0 {
-		// Setting a deadline costs more than looking at the clock.
-		if now := time.Now(); c.out.deadline.Sub(now) < timeout*3/4 {
-			deadline := now.Add(timeout)
-			if nc.SetWriteDeadline(deadline) != nil {
-				return c.writePieces(b)
-			}
-			c.out.deadline = deadline
-		}
-		n, err := nc.Write(b)
-		b = b[n:]
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if n == 0 {
-				return errWriteTimeout
-			}
-			continue // some of it went: the peer lives
-		}
-		if err != nil {
-			return writeError(err)
-		}
-	}
-	return nil
-}
-
-// writePieces is write for a connection without deadlines. Progress is seen
-// after each piece.
-func (c *Conn) writePieces(b []byte) error {
-	const piece = 8 << 10
-	timeout := c.settings.WriteTimeout
-	if c.out.stuck == nil {
-		c.out.stuck = time.AfterFunc(timeout, func() { c.Fail(errWriteTimeout) })
-	}
-	defer c.out.stuck.Stop()
-	for len(b) > 0 {
-		c.out.stuck.Reset(timeout)
-		n, err := c.rwc.Write(b[:min(piece, len(b))])
-		if err != nil {
-			return writeError(err)
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// readGrace is how long the reader has, once writing has failed, to find out
-// why: a peer that said so and closed fails our next write before its
-// SSH_MSG_DISCONNECT, received already, is read.
-const readGrace = 500 * time.Millisecond
-
-// writeFailed ends the connection because a write failed. The flusher calls it.
-func (c *Conn) writeFailed(err error) {
-	if gone(err) {
-		t := time.NewTimer(readGrace)
-		defer t.Stop()
-		select {
-		case <-c.dead:
-		case <-t.C:
-		}
-	}
-	c.Fail(err)
-}
-
-var errWriteTimeout = &TimeoutError{Wait: "the peer does not read"}
-
-func writeError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &ConnectionError{Op: "write", Err: err}
-}
-
-// finish is the flusher's last act: it sends what is pending, which ends in
-// our SSH_MSG_DISCONNECT where there is one, and closes. The timer that Fail
-// started bounds it.
-func (c *Conn) finish() {
-	c.mu.Lock()
-	batch, cause, linger := c.out.pending, c.err, c.linger
-	c.out.pending = nil
-	c.mu.Unlock()
-	defer putBuffer(batch)
-	defer linger.Stop()
-	defer c.closeNow()
-	if gone(cause) && !halfClosed(cause) {
-		return
-	}
-	if len(batch) > 0 {
-		if nc, ok := c.rwc.(net.Conn); ok {
-			nc.SetWriteDeadline(time.Time{}) // the one set last may have passed
-		}
-		if _, err := c.rwc.Write(batch); err != nil {
-			return
-		}
-	}
-	// Closing with unread data makes TCP discard what we just sent; so say
-	// that we are done and read until the peer is.
-	half, ok := c.rwc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	io.Copy(io.Discard, c.rwc)
 }

@@ -38,12 +38,11 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err == nil {
 		c.pings = append(c.pings, p)
 	}
-	c.mu.Unlock()
+	c.flushQueuedAndUnlock()
 	if err != nil {
 		c.Fail(err)
 		return 0, err
 	}
-	notify(c.out.wake)
 	select {
 	case <-p.done:
 		return time.Since(start), nil

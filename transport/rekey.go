@@ -97,8 +97,7 @@ func (c *Conn) beginLocked(first bool) {
 func (c *Conn) startRekey() {
 	c.mu.Lock()
 	c.startKexLocked()
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushQueuedAndUnlock()
 }
 
 // resetIntervalLocked starts RekeyInterval anew. mu is held.
@@ -123,14 +122,13 @@ func (c *Conn) Rekey(ctx context.Context) error {
 	c.mu.Lock()
 	c.startKexLocked()
 	e, err := c.exchange, c.err
-	c.mu.Unlock()
+	c.flushQueuedAndUnlock()
 	switch {
 	case err != nil:
 		return err
 	case e == nil:
 		return ErrRekeyTooEarly
 	}
-	notify(c.out.wake)
 	select {
 	case <-e.done:
 		return nil
@@ -163,11 +161,10 @@ func (c *Conn) onKexInit(payload []byte) error {
 		c.beginLocked(first)
 	}
 	e, err := c.exchange, c.err
-	c.mu.Unlock()
+	c.flushQueuedAndUnlock()
 	if err != nil {
 		return err
 	}
-	notify(c.out.wake)
 
 	client, server := e.proposal, theirs
 	transcript := kex.Transcript{
@@ -281,8 +278,7 @@ func (c *Conn) step(kx *keyExchange, payload []byte) error {
 		c.seal(p, nil)
 	}
 	kx.signing = false
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushQueuedAndUnlock()
 	return nil
 }
 
@@ -315,8 +311,7 @@ func (c *Conn) agreed(kx *keyExchange, out [][]byte) error {
 	}
 
 	c.mu.Lock()
-	defer notify(c.out.wake)
-	defer c.mu.Unlock()
+	defer c.flushQueuedAndUnlock()
 	if c.err != nil {
 		return c.err
 	}
@@ -450,8 +445,7 @@ func (c *Conn) onNewKeys(payload []byte) error {
 		c.startKexLocked()
 	}
 	c.passRoomLocked()
-	c.mu.Unlock()
-	notify(c.out.wake)
+	c.flushQueuedAndUnlock()
 	if c.settings.Logger != nil || c.settings.Trace.KeyExchanged != nil {
 		s := c.State()
 		c.log("keys exchanged", "method", s.KeyExchange, "host key", s.HostKeyAlgorithm, "strict", s.StrictKex,

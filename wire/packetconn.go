@@ -31,6 +31,20 @@ type PacketConn interface {
 	Fail(err error)
 }
 
+// A Holder is a PacketConn that can be told that more packets are about to come,
+// so that they go out together.
+type Holder interface {
+	// Hold keeps packets back, at the PacketConn's discretion, until as many
+	// calls of Release. In between only WritePacket may wait.
+	Hold()
+	Release()
+
+	// HoldUntilRead is for the goroutine that reads, when ReadPacket has
+	// returned: it holds until ReadPacket has to wait, and so for no longer
+	// than that goroutine takes to handle what has arrived.
+	HoldUntilRead()
+}
+
 // ErrCanceled is returned by WritePacket when its cancel channel closed before
 // the packet was taken. The connection goes on.
 var ErrCanceled = errors.New("wire: write canceled")

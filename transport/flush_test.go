@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"net"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/kex"
+)
+
+// idleWriter reports whether nobody writes, and nothing is pending.
+func idleWriter(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.out.writing && len(c.out.pending) == 0
+}
+
+// drop ends connections as if they had broken, which takes no time.
+func drop(conns ...*Conn) {
+	for _, c := range conns {
+		c.Fail(&ConnectionError{Op: "read", Err: net.ErrClosed})
+	}
+}
+
+// TestAnswerIsWrittenAtOnce: what answers the peer has left when WritePacket
+// returns, with no other goroutine and no allocation. What follows it goes by a
+// flusher, with more to come.
+func TestAnswerIsWrittenAtOnce(t *testing.T) {
+	for _, pair := range []func(testing.TB) (net.Conn, net.Conn){tcpPair, socketPair} {
+		a, b := pair(t)
+		client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+		defer drop(client, server)
+		body := data(100)
+		answer := func() {
+			if server.WritePacket(nil, body[:9], body[9:]) != nil || !idleWriter(server) {
+				t.Error("not written")
+			}
+			if _, err := client.ReadPacket(); err != nil {
+				t.Error(err)
+			}
+			if client.WritePacket(nil, body[:9], body[9:]) != nil || !idleWriter(client) {
+				t.Error("not written")
+			}
+			if _, err := server.ReadPacket(); err != nil {
+				t.Error(err)
+			}
+		}
+		require.NoError(t, client.WritePacket(nil, body, nil))
+		_, err := server.ReadPacket()
+		require.NoError(t, err)
+		answer()
+		if n := testing.AllocsPerRun(100, answer); !raceEnabled {
+			require.Zero(t, n)
+		}
+		require.NoError(t, client.WritePacket(nil, body, nil)) // nothing came since the last one
+		_, err = server.ReadPacket()
+		require.NoError(t, err)
+	}
+}
+
+// TestStuckPeerHoldsUpNobodyButTheFlusher: answers to a peer that sends and
+// never reads are taken without waiting until highWater, and then it is the peer
+// that a timeout strikes.
+func TestStuckPeerHoldsUpNobodyButTheFlusher(t *testing.T) {
+	noLeaks(t)
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{WriteTimeout: 300 * time.Millisecond}), serverConfig(Config{}))
+	go func() {
+		for server.WritePacket(nil, data(50), nil) == nil {
+			time.Sleep(50 * time.Microsecond)
+		}
+	}()
+	got := readAll(client)
+	go func() { // as one who reads: readAll's channel has room for so many
+		for range got {
+		}
+	}()
+	var err error
+	for err == nil {
+		err = client.WritePacket(nil, data(3000), nil)
+	}
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	<-client.flushed
+	drop(server)
+	<-server.flushed
+}
+
+// writeCounter counts Writes.
+type writeCounter struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (w *writeCounter) Write(b []byte) (int, error) {
+	w.writes.Add(1)
+	return w.Conn.Write(b)
+}
+
+// TestHold: what is sent between Hold and Release goes out together, and not
+// before.
+func TestHold(t *testing.T) {
+	a, b := tcpPair(t)
+	counted := &writeCounter{Conn: a}
+	client, server := authenticated(t, counted, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	require.Eventually(t, func() bool { return idleWriter(client) }, time.Minute, time.Millisecond)
+	before := counted.writes.Load()
+	client.Hold()
+	client.Hold()
+	for range 3 {
+		require.NoError(t, client.WritePacket(nil, data(50), nil))
+		require.NoError(t, client.QueuePacket(data(50)))
+	}
+	client.Release()
+	require.Equal(t, before, counted.writes.Load())
+	client.Release()
+	for range 6 {
+		_, err := server.ReadPacket()
+		require.NoError(t, err)
+	}
+	require.Equal(t, before+1, counted.writes.Load())
+
+	// Much is not held.
+	client.Hold()
+	defer client.Release()
+	require.NoError(t, client.WritePacket(nil, data(smallBuffer), nil))
+	_, err := server.ReadPacket()
+	require.NoError(t, err)
+}
+
+// TestHoldUntilRead: what the reading goroutine queues goes out together, once
+// it reads on.
+func TestHoldUntilRead(t *testing.T) {
+	a, b := tcpPair(t)
+	counted := &writeCounter{Conn: a}
+	client, server := authenticated(t, counted, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	server.Hold()
+	require.NoError(t, server.QueuePacket(data(50)))
+	require.NoError(t, server.QueuePacket(data(50)))
+	server.Release()
+	before := counted.writes.Load()
+	for range 2 {
+		_, err := client.ReadPacket()
+		require.NoError(t, err)
+		client.HoldUntilRead()
+		require.NoError(t, client.QueuePacket(data(50)))
+	}
+	got := readAll(client)
+	for range 2 {
+		_, err := server.ReadPacket()
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, counted.writes.Load(), before+2) // two, where the network cut in between
+	drop(client, server)
+	for range got {
+	}
+}
+
+// TestHoldAcrossRekey: a writer who waits for new keys while holding does not
+// keep them from being exchanged.
+func TestHoldAcrossRekey(t *testing.T) {
+	forRoles(t, func(t *testing.T, role kex.Role) {
+		a, b := tcpPair(t)
+		client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+		holder := client
+		if role == kex.Server {
+			holder = server
+		}
+		ends := []chan []byte{readAll(client), readAll(server)}
+		for range 20 {
+			rekeyed := make(chan error, 1)
+			go func() { rekeyed <- holder.Rekey(t.Context()) }()
+			holder.Hold()
+			require.NoError(t, holder.QueuePacket(data(20)))
+			require.NoError(t, holder.WritePacket(nil, data(20), nil))
+			holder.Release()
+			require.NoError(t, <-rekeyed)
+		}
+		drop(client, server)
+		for _, end := range ends {
+			for range end {
+			}
+		}
+	})
+}

@@ -1,0 +1,56 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package transport
+
+import (
+	"io"
+	"net"
+	"syscall"
+)
+
+// A socket writes to a stream socket without waiting.
+type socket struct {
+	raw syscall.RawConn
+	try func(fd uintptr) bool // allocated once
+
+	b []byte // to be written
+	n int    // how much of it was
+}
+
+// newSocket returns nil where rwc is not certain to be a bare socket.
+func newSocket(rwc io.ReadWriteCloser) *socket {
+	var raw syscall.RawConn
+	var err error
+	switch conn := rwc.(type) {
+	case *net.TCPConn:
+		raw, err = conn.SyscallConn()
+	case *net.UnixConn:
+		raw, err = conn.SyscallConn()
+	default:
+		return nil
+	}
+	if err != nil {
+		return nil
+	}
+	s := &socket{raw: raw}
+	s.try = func(fd uintptr) bool {
+		n, err := syscall.SendmsgN(int(fd), s.b, nil, nil, syscall.MSG_DONTWAIT)
+		for err == syscall.EINTR {
+			n, err = syscall.SendmsgN(int(fd), s.b, nil, nil, syscall.MSG_DONTWAIT)
+		}
+		if err == nil {
+			s.n = n
+		}
+		return true // done, whatever came of it
+	}
+	return s
+}
+
+// write hands the socket as much of b as it takes now and returns how much that
+// was. Why it took no more is for an ordinary write of the rest to find out.
+func (s *socket) write(b []byte) int {
+	s.b, s.n = b, 0
+	s.raw.Write(s.try) // fails without trying where a deadline has passed
+	s.b = nil
+	return s.n
+}
