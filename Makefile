@@ -5,7 +5,7 @@ FUZZ    ?= 10s
 MODULES := . examples
 
 # What the tests run against, from Debian.
-PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools
+PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools git
 
 .PHONY: test check interop peers bench fuzz lint
 

@@ -41,10 +41,12 @@ const (
 // MatchList compares a host name with a comma separated list of patterns,
 // without regard to the case of ASCII letters. A negated pattern that matches
 // decides, wherever it stands; without a positive one, nothing matches.
-func MatchList(list, name string) Verdict {
-	name = Lower(name)
+func MatchList(list, name string) Verdict { return MatchExactList(Lower(list), Lower(name)) }
+
+// MatchExactList is MatchList with regard to case.
+func MatchExactList(list, name string) Verdict {
 	verdict := NoMatch
-	for pattern := range strings.SplitSeq(Lower(list), ",") {
+	for pattern := range strings.SplitSeq(list, ",") {
 		pattern, negated := strings.CutPrefix(pattern, "!")
 		if !Match(pattern, name) {
 			continue

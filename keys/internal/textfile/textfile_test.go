@@ -39,6 +39,10 @@ func TestMatchList(t *testing.T) {
 	} {
 		require.Equal(t, c.want, MatchList(c.list, c.name), "%q %q", c.list, c.name)
 	}
+	require.Equal(t, NoMatch, MatchExactList("A", "a"))
+	require.Equal(t, NoMatch, MatchExactList("a", "A"))
+	require.Equal(t, Excluded, MatchExactList("*,!A", "A"))
+	require.Equal(t, Matched, MatchExactList("*,!A", "a"))
 }
 
 // A matcher that backtracks by recursion would not end here.
