@@ -58,8 +58,8 @@ type CertificateCheck struct {
 	// SignatureAlgorithms are those that authorities may sign with. Nil:
 	// [CASignatureAlgorithms].
 	SignatureAlgorithms []string
-	// Revoked, if set, is asked about the certificate and then about the
-	// authority's key. An error refuses the certificate.
+	// Revoked, if set, is asked about the certificate, the key that it
+	// certifies, and the authority's. An error refuses the certificate.
 	Revoked func(PublicKey) error
 }
 
@@ -88,7 +88,7 @@ func (c *Certificate) check(want *CertificateCheck) error {
 		return fmt.Errorf("%w: %s", ErrAuthorityAlgorithm, quote(c.signatureFormat))
 	}
 	if want.Revoked != nil {
-		for _, k := range []PublicKey{c, c.ca} {
+		for _, k := range []PublicKey{c, c.key, c.ca} {
 			if err := want.Revoked(k); err != nil {
 				return err
 			}

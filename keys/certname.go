@@ -14,6 +14,10 @@ func certificateName(plain string) string {
 	return strings.TrimSuffix(plain, openSSHDomain) + certificateVersion + openSSHDomain
 }
 
+// CertificateAlgorithm returns the name of a plain key's signature algorithm
+// for the key's certificates, which [SignatureFormat] turns back.
+func CertificateAlgorithm(algorithm string) string { return certificateName(algorithm) }
+
 // certificateNames returns the names of the certificates' forms of plain.
 func certificateNames(plain []string) []string {
 	names := make([]string, len(plain))
@@ -53,10 +57,11 @@ func SignatureFormat(algorithm string) string {
 	return algorithm
 }
 
-// CertificateAlgorithms returns the algorithms of certificates, in the order
-// of [Algorithms].
-func CertificateAlgorithms() []string { return certificateNames(Algorithms()) }
+// CertificateAlgorithms returns the algorithms of certificates that clients and
+// servers take by default, preferred first: those of [SignatureAlgorithms].
+func CertificateAlgorithms() []string { return certificateNames(SignatureAlgorithms()) }
 
 // CASignatureAlgorithms returns the algorithms by which authorities may sign
-// certificates unless told otherwise, preferred first: all of [Algorithms].
-func CASignatureAlgorithms() []string { return Algorithms() }
+// certificates unless told otherwise, preferred first. They are those of
+// [SignatureAlgorithms].
+func CASignatureAlgorithms() []string { return SignatureAlgorithms() }

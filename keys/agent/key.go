@@ -22,8 +22,9 @@ type Key struct {
 
 var _ keys.Signer = (*Key)(nil)
 
-// List returns the keys that the agent holds, in its order. Keys of types that
-// the package keys does not support are left out. A locked agent has none.
+// List returns the keys that the agent holds, in its order. One that it holds
+// with a certificate has a [*keys.Certificate] as its public key. Keys of types
+// that the package keys does not support are left out. A locked agent has none.
 func (c *Client) List(ctx context.Context) ([]*Key, error) {
 	message, err := c.call(ctx, append(newFrame(1), msgRequestIdentities))
 	if err != nil {
@@ -35,7 +36,7 @@ func (c *Client) List(ctx context.Context) ([]*Key, error) {
 	}
 	var list []*Key
 	for _, id := range identities {
-		if public, err := keys.ParsePublicKey(id.blob); err == nil {
+		if public, err := keys.ParseKeyOrCertificate(id.blob); err == nil {
 			list = append(list, &Key{Comment: id.comment, client: c, public: public})
 		}
 	}
@@ -80,7 +81,7 @@ func (k *Key) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Si
 	if len(data) > MaxMessage-len(blob)-13 { // what appendSignRequest adds to both
 		return nil, ErrTooLarge
 	}
-	frame := appendSignRequest(newFrame(len(data)+len(blob)+13), blob, data, signFlags[algorithm])
+	frame := appendSignRequest(newFrame(len(data)+len(blob)+13), blob, data, signFlags[keys.SignatureFormat(algorithm)])
 	message, err := k.client.call(ctx, frame)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func (k *Key) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Si
 	if err != nil {
 		return nil, err
 	}
-	if sig.Format != algorithm {
+	if sig.Format != keys.SignatureFormat(algorithm) {
 		return nil, fmt.Errorf("agent: signed with another algorithm than asked: %w", &keys.AlgorithmError{KeyType: k.public.Type(), Algorithm: sig.Format})
 	}
 	return sig, nil

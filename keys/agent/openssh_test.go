@@ -104,3 +104,46 @@ func TestWithSSHAgent(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, list)
 }
+
+// TestCertificateInSSHAgent: ssh-add loads a certificate beside its key, and the
+// agent then holds both.
+func TestCertificateInSSHAgent(t *testing.T) {
+	socket := startAgent(t)
+	c, err := Dial(t.Context(), socket)
+	require.NoError(t, err)
+	defer c.Close()
+	ca := generate(t, keys.KeyEd25519)
+	for _, keyType := range []string{keys.KeyEd25519, keys.KeyECDSA256, keys.KeyRSA} {
+		k := generate(t, keyType)
+		pem, err := k.MarshalOpenSSH(keys.MarshalOptions{})
+		require.NoError(t, err)
+		claims := keys.CertificateClaims{
+			Type: keys.UserCertificate, Key: k.PublicKey(), Principals: []string{"alice"}, ValidBefore: keys.Forever,
+		}
+		certificate, err := claims.Issue(t.Context(), ca)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "key")
+		require.NoError(t, os.WriteFile(path, pem, 0o600))
+		require.NoError(t, os.WriteFile(path+"-cert.pub", keys.MarshalAuthorizedKey(certificate, ""), 0o600))
+		sshAdd(t, socket, "", path)
+		list, err := c.List(t.Context())
+		require.NoError(t, err)
+		require.Len(t, list, 2)
+		require.True(t, keys.Equal(k.PublicKey(), list[0].PublicKey()))
+		require.True(t, keys.Equal(certificate, list[1].PublicKey()))
+		require.Equal(t, certificate.Algorithms(), list[1].Algorithms())
+		for _, algorithm := range list[1].Algorithms() {
+			sig, err := list[1].Sign(t.Context(), algorithm, []byte("data"))
+			require.NoError(t, err)
+			require.Equal(t, keys.SignatureFormat(algorithm), sig.Format)
+			require.NoError(t, keys.Verify(certificate, algorithm, []byte("data"), sig.Marshal()))
+		}
+		// The plain key of an agent signs for a certificate in a file, too.
+		signer, err := keys.NewCertificateSigner(certificate, list[0])
+		require.NoError(t, err)
+		sig, err := signer.Sign(t.Context(), signer.Algorithms()[0], []byte("data"))
+		require.NoError(t, err)
+		require.NoError(t, keys.Verify(certificate, signer.Algorithms()[0], []byte("data"), sig.Marshal()))
+		sshAdd(t, socket, "", "-D")
+	}
+}

@@ -27,7 +27,8 @@ const lockTimeout = 30 * time.Second
 
 // Add records key as a key of the host at address, in the first file, beside
 // those known already. A key that is known for exactly that name is not
-// recorded again, and one that is revoked is a [*KeyError].
+// recorded again, and one that is revoked is a [*KeyError]. Of a certificate,
+// the key that it certifies is recorded.
 //
 // The file is made with mode 0600 if it is missing, and its folder with 0700.
 // The line is appended in one write, under a lock that all users of this
@@ -43,6 +44,7 @@ func (db *DB) add(ctx context.Context, address string, key keys.PublicKey, opts 
 	if key == nil {
 		return errNilKey
 	}
+	key = keys.PlainKey(key)
 	if len(db.files) == 0 {
 		return errNoFile
 	}
@@ -194,16 +196,20 @@ func appendLine(f *os.File, line []byte) error {
 // asking a person about the key's fingerprint; false refuses the host with the
 // [*KeyError] that says it is not known, and an error with that error. A nil
 // ask learns every unknown host's key: whoever answers the first connection is
-// trusted. A key that cannot be recorded is refused. So is one for whose host
-// another key was learned while ask was running.
+// trusted, unless an authority is known for the host, which should have
+// certified its key. A key that cannot be recorded is refused. So is one for
+// whose host another key was learned while ask was running.
 func (db *DB) TrustOnFirstUse(opts AddOptions, ask func(ctx context.Context, address string, key keys.PublicKey) (bool, error)) func(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error {
 	return func(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error {
 		unknown := db.Verify(ctx, address, remote, key)
 		if !errors.Is(unknown, ErrUnknownHost) {
 			return unknown
 		}
+		if e, ok := errors.AsType[*KeyError](unknown); ask == nil && ok && len(e.Authorities) > 0 {
+			return unknown
+		}
 		if ask != nil {
-			learn, err := ask(ctx, address, key)
+			learn, err := ask(ctx, address, keys.PlainKey(key))
 			if err != nil {
 				return err
 			}

@@ -10,16 +10,17 @@ import (
 // HostKeyAlgorithms returns preferred, the host key algorithms that a client
 // would propose, with those first for which a key of the host at address is
 // known. A server that has several keys then shows one that can be compared,
-// and not one that would seem to have changed. A nil preferred stands for
-// [keys.Algorithms].
+// and not one that would seem to have changed. Where an authority is known for
+// the host, those of certificates come first of all. A nil preferred stands for
+// [keys.CertificateAlgorithms] and then [keys.SignatureAlgorithms].
 //
-// If a key is known for the first algorithm, the order stays as it is, as
-// OpenSSH has it: one who sees the proposal then cannot tell a known host from
-// an unknown one. It stays as well where nothing can be found out; Check then
-// says why. remote may be nil.
+// If a key or an authority is known for the first algorithm, the order stays as
+// it is, as OpenSSH has it: one who sees the proposal then cannot tell a known
+// host from an unknown one. It stays as well where nothing can be found out;
+// Check then says why. remote may be nil.
 func (db *DB) HostKeyAlgorithms(address string, remote net.Addr, preferred []string) []string {
 	if preferred == nil {
-		preferred = keys.Algorithms()
+		preferred = append(keys.CertificateAlgorithms(), keys.SignatureAlgorithms()...)
 	}
 	preferred = slices.Clone(preferred)
 	exact, plain, err := db.lookupAddress(address)
@@ -28,22 +29,27 @@ func (db *DB) HostKeyAlgorithms(address string, remote net.Addr, preferred []str
 	}
 	var known []string
 	for _, k := range append(exact.keys, plain.keys...) {
-		if find(exact.revoked, k.Key) == nil && find(plain.revoked, k.Key) == nil {
+		if revocation(&exact, &plain, k.Key) == nil {
 			known = append(known, k.Key.Algorithms()...)
 		}
 	}
-	if slices.Contains(known, preferred[0]) {
-		return preferred
+	trusted := len(authorities(&exact, &plain)) > 0
+	rank := func(name string) int {
+		format := keys.SignatureFormat(name)
+		switch {
+		case trusted && format != name:
+			return 0
+		case slices.Contains(known, format): // a certificate's key may be known without it
+			return 1
+		}
+		return 2
 	}
-	slices.SortStableFunc(preferred, func(a, b string) int {
-		return unknown(known, a) - unknown(known, b)
-	})
+	best := 1
+	if trusted && slices.ContainsFunc(preferred, func(name string) bool { return rank(name) == 0 }) {
+		best = 0
+	}
+	if rank(preferred[0]) > best {
+		slices.SortStableFunc(preferred, func(a, b string) int { return rank(a) - rank(b) })
+	}
 	return preferred
-}
-
-func unknown(known []string, algorithm string) int {
-	if slices.Contains(known, algorithm) {
-		return 0
-	}
-	return 1
 }

@@ -17,6 +17,11 @@ import (
 // changed. All methods may be called from several goroutines, and other
 // processes may write to the files meanwhile.
 type DB struct {
+	// CASignatureAlgorithms are those that authorities may sign hosts'
+	// certificates with. Nil: [keys.CASignatureAlgorithms]. It must not change
+	// while the DB is used.
+	CASignatureAlgorithms []string
+
 	files []*file
 }
 
@@ -141,6 +146,11 @@ func find(list []Known, key keys.PublicKey) *Known {
 // that port may show a key that the host is known by on port 22. A key of a
 // type for which none is known, where keys of other types are, counts as
 // changed. remote is for the records only and may be nil.
+//
+// A [*keys.Certificate] is accepted where a @cert-authority line for the host
+// has its authority, and the certificate names the host, without port, and is
+// valid now. Otherwise the key that it certifies is compared as if it had come
+// alone. A certificate whose key or authority is revoked is refused.
 func (db *DB) Check(address string, remote net.Addr, key keys.PublicKey) error {
 	if key == nil {
 		return errNilKey
@@ -149,18 +159,53 @@ func (db *DB) Check(address string, remote net.Addr, key keys.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	e := &KeyError{Address: address, Got: key}
-	if e.Revoked = find(exact.revoked, key); e.Revoked == nil {
-		e.Revoked = find(plain.revoked, key)
+	e := &KeyError{Address: address, Got: keys.PlainKey(key), Authorities: authorities(&exact, &plain)}
+	c, certified := key.(*keys.Certificate)
+	e.Revoked = revocation(&exact, &plain, e.Got)
+	if e.Revoked == nil && certified {
+		e.Revoked = revocation(&exact, &plain, c.Authority())
 	}
-	if e.Revoked == nil && (find(exact.keys, key) != nil || find(plain.keys, key) != nil) {
-		return nil
+	if e.Revoked == nil {
+		if certified {
+			if e.Certificate = db.checkCertificate(address, c, e.Authorities); e.Certificate == nil {
+				return nil
+			}
+		}
+		if find(exact.keys, e.Got) != nil || find(plain.keys, e.Got) != nil {
+			return nil
+		}
 	}
 	e.Want = slices.Clone(exact.keys)
 	slices.SortStableFunc(e.Want, func(a, b Known) int {
-		return otherType(a, key) - otherType(b, key)
+		return otherType(a, e.Got) - otherType(b, e.Got)
 	})
 	return e
+}
+
+// revocation returns the line that revokes key, nil if there is none.
+func revocation(exact, plain *found, key keys.PublicKey) *Known {
+	if r := find(exact.revoked, key); r != nil {
+		return r
+	}
+	return find(plain.revoked, key)
+}
+
+// checkCertificate returns nil if one of the authorities vouches for the host
+// at address by c.
+func (db *DB) checkCertificate(address string, c *keys.Certificate, trusted []Known) error {
+	_, host, err := parseAddress(address)
+	if err != nil {
+		return err
+	}
+	check := keys.CertificateCheck{
+		Type:                keys.HostCertificate,
+		Principals:          []string{host},
+		SignatureAlgorithms: db.CASignatureAlgorithms,
+	}
+	for _, k := range trusted {
+		check.Authorities = append(check.Authorities, k.Key)
+	}
+	return c.Check(&check)
 }
 
 func otherType(k Known, key keys.PublicKey) int {
@@ -187,13 +232,15 @@ func (db *DB) Authorities(address string) ([]Known, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := exact
-	if len(f.authorities) == 0 {
-		f.authorities = plain.authorities
+	return authorities(&exact, &plain), nil
+}
+
+func authorities(exact, plain *found) []Known {
+	trusted := exact.authorities
+	if len(trusted) == 0 {
+		trusted = plain.authorities
 	}
-	return slices.DeleteFunc(f.authorities, func(k Known) bool {
-		return find(exact.revoked, k.Key) != nil || find(plain.revoked, k.Key) != nil
-	}), nil
+	return slices.DeleteFunc(slices.Clone(trusted), func(k Known) bool { return revocation(exact, plain, k.Key) != nil })
 }
 
 // BadLines returns the lines of the files that are passed over because they

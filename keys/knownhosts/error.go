@@ -34,9 +34,15 @@ func (k Known) String() string {
 // A KeyError says why a host key was not accepted.
 type KeyError struct {
 	Address string         // as given to [DB.Check]
-	Got     keys.PublicKey // the key that the host has shown
+	Got     keys.PublicKey // the key that the host has shown, without its certificate
 	Want    []Known        // the keys known for the host, those of Got's type first
-	Revoked *Known         // the line that revokes Got, if there is one
+	Revoked *Known         // the line that revokes Got or its authority, if there is one
+
+	// Certificate is why Got's certificate was not accepted, a
+	// [*keys.CertificateError]; nil where it had none. Authorities are those
+	// known for the host.
+	Certificate error
+	Authorities []Known
 }
 
 // Is makes errors.Is tell the three cases apart.
@@ -61,6 +67,9 @@ func (e *KeyError) Error() string {
 	}
 	if e.Revoked != nil {
 		return fmt.Sprintf("knownhosts: the key of %s is revoked by %s:%d; it has shown %s", host, e.Revoked.File, e.Revoked.Line, got)
+	}
+	if e.Certificate != nil {
+		got += " with a certificate that is not accepted (" + strings.TrimPrefix(e.Certificate.Error(), "keys: ") + ")"
 	}
 	if len(e.Want) == 0 {
 		return fmt.Sprintf("knownhosts: host %s is not known; it has shown %s", host, got)

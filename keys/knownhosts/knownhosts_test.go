@@ -222,7 +222,7 @@ func TestHostKeyAlgorithms(t *testing.T) {
 		})
 	}
 	db := open(t, write(t, "h "+text(generate(t, keys.KeyRSA, 0))))
-	require.Equal(t, r5, db.HostKeyAlgorithms("h", nil, nil)[0])
+	require.Equal(t, keys.CertificateAlgorithm(r5), db.HostKeyAlgorithms("h", nil, nil)[0])
 	require.Empty(t, db.HostKeyAlgorithms("h", nil, []string{}))
 	require.Equal(t, []string{r5, e}, db.HostKeyAlgorithms("h", nil, []string{e, r5}))
 }
