@@ -101,8 +101,12 @@ func KeyExchanges(role kex.Role) []string { return kex.Proposal(role) }
 func SupportedKeyExchanges() []string { return kex.Methods() }
 
 // HostKeyAlgorithms returns the host key algorithms that a client proposes by
-// default, preferred first.
-func HostKeyAlgorithms() []string { return keys.Algorithms() }
+// default, preferred first. Those of certificates come last: a certificate is
+// of use to a verifier that knows its authority, and such a one, as a
+// knownhosts.DB, says which algorithms it wants.
+func HostKeyAlgorithms() []string {
+	return append(keys.SignatureAlgorithms(), keys.CertificateAlgorithms()...)
+}
 
 func cipherByName(name string) *cipherMethod {
 	for i := range ciphers {

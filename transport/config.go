@@ -109,12 +109,14 @@ type ClientConfig struct {
 type ServerConfig struct {
 	Config
 
-	// HostKeys prove who the server is, preferred first; at least one.
+	// HostKeys prove who the server is, preferred first; at least one. A
+	// signer of keys.NewCertificateSigner with a host's certificate offers
+	// that; the key alone belongs beside it, for clients that know no authority.
 	HostKeys []keys.Signer
 
 	// PublicKeyAlgorithms are announced as server-sig-algs (RFC 8308
 	// section 3.1): those which the authentication layer will verify.
-	// nil means what HostKeyAlgorithms returns.
+	// nil means keys.SignatureAlgorithms.
 	PublicKeyAlgorithms []string
 
 	// Moduli are the groups to choose from in
@@ -202,6 +204,9 @@ func (c *ServerConfig) settings() (*settings, error) {
 		return nil, err
 	}
 	for _, k := range c.HostKeys {
+		if cert, ok := k.PublicKey().(*keys.Certificate); ok && cert.CertificateType() != keys.HostCertificate {
+			return nil, ErrUserCertificate
+		}
 		for _, algorithm := range k.Algorithms() {
 			if !slices.Contains(s.hostKeyAlgorithms, algorithm) {
 				s.hostKeyAlgorithms = append(s.hostKeyAlgorithms, algorithm)
@@ -210,7 +215,7 @@ func (c *ServerConfig) settings() (*settings, error) {
 	}
 	s.publicKeyAlgorithms = c.PublicKeyAlgorithms
 	if s.publicKeyAlgorithms == nil {
-		s.publicKeyAlgorithms = HostKeyAlgorithms()
+		s.publicKeyAlgorithms = keys.SignatureAlgorithms()
 	}
 	server := *c
 	server.HostKeys = slices.Clone(c.HostKeys)
@@ -219,5 +224,5 @@ func (c *ServerConfig) settings() (*settings, error) {
 }
 
 func knownHostKeyAlgorithm(name string) bool {
-	return slices.Contains(keys.SupportedAlgorithms(), name)
+	return slices.Contains(keys.SupportedSignatureAlgorithms(), keys.SignatureFormat(name))
 }

@@ -126,6 +126,9 @@ var (
 	// ErrNoHostKey: a server without host keys, or a client without a
 	// verifier of them, is refused before anything is sent.
 	ErrNoHostKey = errors.New("transport: a server needs a host key")
+	// ErrUserCertificate: a certificate among a server's host keys is not for a
+	// host.
+	ErrUserCertificate = errors.New("transport: a host key has a user's certificate")
 	// ErrNoVerifier: see ErrNoHostKey.
 	ErrNoVerifier = errors.New("transport: a client needs VerifyHostKey")
 	// ErrPingUnsupported: the peer did not announce ping@openssh.com.

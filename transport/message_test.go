@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-go/ssh/kex"
+	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -115,7 +116,7 @@ func TestOurExtInfo(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "0", string(v))
 		if role == kex.Server {
-			require.Equal(t, HostKeyAlgorithms(), p.ServerSigAlgs())
+			require.Equal(t, keys.SignatureAlgorithms(), p.ServerSigAlgs())
 		} else {
 			require.Nil(t, p.ServerSigAlgs())
 		}

@@ -372,7 +372,7 @@ func (c *Conn) judgeHostKey(kx *keyExchange, res *kex.Result) error {
 		return c.hostKeyError(kx, errors.New("the server changed its host key within the connection"))
 	}
 	if kx.first {
-		key, err := keys.ParsePublicKey(res.HostKey)
+		key, err := keys.ParseKeyOrCertificate(res.HostKey)
 		if err != nil {
 			return c.hostKeyError(kx, err)
 		}
