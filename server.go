@@ -39,7 +39,8 @@ type Server struct {
 	// Addr is where ListenAndServe listens. Default ":22".
 	Addr string
 
-	// HostKeys prove who the server is, preferred first. Required.
+	// HostKeys prove who the server is, preferred first. Required. Those with
+	// a certificate are made by keys.NewCertificateSigner.
 	HostKeys []keys.Signer
 
 	// Auth decides who may log in. At least one method must be set.
@@ -187,8 +188,7 @@ func (s *Server) check() error {
 	if len(s.HostKeys) == 0 {
 		return transport.ErrNoHostKey
 	}
-	a := &s.Auth
-	if a.None == nil && a.Password == nil && a.PublicKey == nil && a.KeyboardInteractive == nil {
+	if !s.Auth.HasMethod() {
 		return errors.New("ssh: the server has no authentication method: nobody could log in")
 	}
 	return s.Channels.Validate()
@@ -413,15 +413,10 @@ func (s *Server) end(v *serving) {
 
 // logIn exchanges keys and authenticates the user.
 func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerConn, error) {
-	// What is announced is what authentication accepts.
-	algorithms := s.Auth.PublicKeyAlgorithms
-	if algorithms == nil {
-		algorithms = auth.PublicKeyAlgorithms()
-	}
 	tc, err := transport.Server(ctx, conn, &transport.ServerConfig{
 		Config:              s.Transport,
 		HostKeys:            s.HostKeys,
-		PublicKeyAlgorithms: algorithms,
+		PublicKeyAlgorithms: s.Auth.SignatureAlgorithms(), // what authentication accepts
 		Moduli:              s.Moduli,
 	})
 	if err != nil {

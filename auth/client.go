@@ -332,7 +332,9 @@ func (c *client) tooMany(what string) error {
 		wire.DisconnectProtocolError, "too many %s", what)
 }
 
-// proven reports whether key is part of what has been proven so far.
+// proven reports whether key, with a certificate or without, is part of what
+// has been proven so far.
 func (c *client) proven(key keys.PublicKey) bool {
-	return slices.ContainsFunc(c.provenKeys, func(k keys.PublicKey) bool { return keys.Equal(k, key) })
+	key = keys.PlainKey(key)
+	return slices.ContainsFunc(c.provenKeys, func(k keys.PublicKey) bool { return keys.Equal(keys.PlainKey(k), key) })
 }

@@ -54,12 +54,18 @@ type loginResult struct {
 // login runs a real client against a real server.
 func login(t *testing.T, backlog int, cc *ClientConfig, sc *ServerConfig) loginResult {
 	t.Helper()
+	return loginWith(t, backlog, cc, sc, session())
+}
+
+// loginWith is login where the server knows s of the connection.
+func loginWith(t *testing.T, backlog int, cc *ClientConfig, sc *ServerConfig, s *Session) loginResult {
+	t.Helper()
 	a, b := packettest.Pair(backlog)
 	var r loginResult
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.id, r.serverErr = Server(t.Context(), b, session(), sc)
+		r.id, r.serverErr = Server(t.Context(), b, s, sc)
 	}()
 	r.client, r.clientErr = Client(t.Context(), a, session(), cc)
 	<-done

@@ -96,7 +96,7 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 			return denied(err), nil
 		}
 	}
-	permissions, err := s.cfg.PublicKey(s.ctx, a, key)
+	permissions, err := s.judgeKey(a, key)
 	if err == nil {
 		err = permissions.skPolicy().Check(a.Assertion)
 	}
@@ -113,13 +113,14 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 	}, nil
 }
 
-// checkKey parses the key and refuses an algorithm that is not allowed or not
-// the key's, and a key that has been proven already: two proofs are of two keys.
+// checkKey parses the key or certificate and refuses an algorithm that is not
+// allowed or not the key's, and a key that has been proven already, with a
+// certificate or without: two proofs are of two keys.
 func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 	if !slices.Contains(s.cfg.PublicKeyAlgorithms, m.algorithm) {
 		return nil, fmt.Errorf("auth: public key algorithm %.64q is not allowed", m.algorithm)
 	}
-	key, err := keys.ParsePublicKey(m.blob)
+	key, err := keys.ParseKeyOrCertificate(m.blob)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 		return nil, fmt.Errorf("auth: algorithm %s is not one of the %s key", m.algorithm, key.Type())
 	}
 	for _, proof := range s.proven {
-		if keys.Equal(proof.Key, key) {
+		if keys.Equal(keys.PlainKey(proof.Key), keys.PlainKey(key)) {
 			return nil, errors.New("auth: the key has been used already")
 		}
 	}
@@ -135,8 +136,10 @@ func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 }
 
 // PublicKeys is method publickey with these keys, in order. A key that is in
-// memory, a [*keys.PrivateKey], signs at once; for others the server is asked
-// first whether the key would do, since a signature may need a person.
+// memory ([keys.SignsAtOnce]) signs at once; for others the server is asked
+// first whether the key would do, since a signature may need a person. A key
+// with a certificate is one by [keys.NewCertificateSigner]; put it before the
+// key alone, where that is to be tried too.
 func PublicKeys(signers ...keys.Signer) Method {
 	signers = slices.Clone(signers)
 	return PublicKeysFunc(func(context.Context) ([]keys.Signer, error) { return signers, nil })
@@ -202,7 +205,7 @@ func (r *publicKeyRun) try(c *client, signer keys.Signer) (out outcome, tried bo
 		c.keyError(key, errors.New("the server takes no signature algorithm of this key"))
 		return outcome{}, false, nil
 	}
-	if _, cheap := signer.(*keys.PrivateKey); !cheap {
+	if !keys.SignsAtOnce(signer) {
 		out, err := c.queryKey(&m)
 		if err != nil || out.failed {
 			return out, true, err
@@ -210,7 +213,7 @@ func (r *publicKeyRun) try(c *client, signer keys.Signer) (out outcome, tried bo
 	}
 	m.signed = true
 	sig, err := signer.Sign(c.ctx, m.algorithm, signedData(c.session.ID, c.cfg.User, &m))
-	if err == nil && (sig == nil || sig.Format != m.algorithm) {
+	if err == nil && (sig == nil || sig.Format != keys.SignatureFormat(m.algorithm)) {
 		err = errors.New("signer used another algorithm than it was asked for")
 	}
 	if err != nil {
@@ -273,7 +276,7 @@ func (c *client) signatureAlgorithm(signer keys.Signer) string {
 	}
 	usable := slices.DeleteFunc(slices.Clone(signer.Algorithms()), func(name string) bool { return name == keys.KeyRSA })
 	for _, name := range usable {
-		if slices.Contains(announced, name) {
+		if slices.Contains(announced, keys.SignatureFormat(name)) {
 			return name
 		}
 	}

@@ -28,7 +28,7 @@ type serverMethod struct {
 // serverMethods are in the order in which they are offered. none is never
 // listed (RFC 4252 section 5.2).
 var serverMethods = []serverMethod{
-	{MethodPublicKey, func(c *ServerConfig) bool { return c.PublicKey != nil }, judgePublicKey},
+	{MethodPublicKey, func(c *ServerConfig) bool { return c.PublicKey != nil || c.Certificate != nil }, judgePublicKey},
 	{MethodPassword, func(c *ServerConfig) bool { return c.Password != nil }, judgePassword},
 	{MethodKeyboardInteractive, func(c *ServerConfig) bool { return c.KeyboardInteractive != nil }, judgeInteractive},
 	{MethodNone, func(c *ServerConfig) bool { return c.None != nil }, judgeNone},

@@ -12,9 +12,9 @@ import (
 )
 
 // A ServerConfig says how users prove who they are. At least one of None,
-// Password, PublicKey and KeyboardInteractive must be set; each is a method
-// that is offered, and one proven method is enough unless Verified asks for
-// more.
+// Password, PublicKey, Certificate and KeyboardInteractive must be set; each is
+// a method that is offered, PublicKey and Certificate the same one, and one
+// proven method is enough unless Verified asks for more.
 //
 // The callbacks are called one at a time on the goroutine that called
 // [Server]. Their context ends when Timeout passes or Server's own context
@@ -43,6 +43,24 @@ type ServerConfig struct {
 	// permissions returned are forgotten; and after its signature has been
 	// verified, with a.Query not set.
 	PublicKey func(ctx context.Context, a *Attempt, key keys.PublicKey) (*Permissions, error)
+
+	// Certificate names the authorities that may say who logs in as a.User. It
+	// is asked like PublicKey, about a certificate that someone has signed and
+	// that nothing else is known of. The caller's part is to say who is
+	// trusted: that the certificate is by one of them, for a user, valid now
+	// and here, not revoked, and without critical options that are not known,
+	// is checked afterwards, and what it restricts is in the login's
+	// Permissions. nil refuses certificates. See [TrustedAuthorities].
+	Certificate func(ctx context.Context, a *Attempt, c *keys.Certificate) (*Authority, error)
+
+	// CASignatureAlgorithms are those that authorities may sign certificates
+	// with. nil: [keys.CASignatureAlgorithms].
+	CASignatureAlgorithms []string
+
+	// Revoked, if set, is asked about each key before it lets anybody in: of a
+	// certificate, about itself, the key that it certifies, and the authority's.
+	// An error refuses the attempt.
+	Revoked func(keys.PublicKey) error
 
 	// KeyboardInteractive leads a dialogue with ask, which returns as many
 	// answers as there are questions. Where ask fails the attempt is refused
@@ -73,8 +91,9 @@ type ServerConfig struct {
 	Timeout time.Duration
 
 	// PublicKeyAlgorithms are the signature algorithms accepted for method
-	// publickey. nil: [PublicKeyAlgorithms]. The same list belongs in the
-	// server-sig-algs that the transport announces.
+	// publickey, those of certificates among them. nil: [PublicKeyAlgorithms],
+	// and with Certificate [keys.CertificateAlgorithms]. What the transport is
+	// to announce is what SignatureAlgorithms returns.
 	PublicKeyAlgorithms []string
 
 	// FailureDelay is the least time from a request to its refusal, for
@@ -130,7 +149,7 @@ func (a *Attempt) SendBanner(message string) error {
 // A Proof is one method that a client has proven.
 type Proof struct {
 	Method    string
-	Key       keys.PublicKey // publickey only
+	Key       keys.PublicKey // publickey only; a *keys.Certificate where the key came with one
 	Algorithm string         // publickey only: the signature algorithm
 
 	Assertion *keys.Assertion // publickey with a security key only: what it said
@@ -143,10 +162,39 @@ type Identity struct {
 	Permissions *Permissions // of all methods, combined; nil: no restriction
 }
 
+// HasMethod reports whether a method is configured, so that somebody could log
+// in.
+func (c *ServerConfig) HasMethod() bool {
+	return c != nil && slices.ContainsFunc(serverMethods, func(m serverMethod) bool { return m.configured(c) })
+}
+
+// SignatureAlgorithms returns what belongs in the server-sig-algs that the
+// transport announces (RFC 8308 section 3.1): the algorithms by which keys and
+// certified keys may sign.
+func (c *ServerConfig) SignatureAlgorithms() []string {
+	var formats []string
+	for _, name := range c.publicKeyAlgorithms() {
+		if format := keys.SignatureFormat(name); !slices.Contains(formats, format) {
+			formats = append(formats, format)
+		}
+	}
+	return formats
+}
+
+func (c *ServerConfig) publicKeyAlgorithms() []string {
+	switch {
+	case c.PublicKeyAlgorithms != nil:
+		return slices.Clone(c.PublicKeyAlgorithms)
+	case c.Certificate == nil:
+		return PublicKeyAlgorithms()
+	}
+	return append(PublicKeyAlgorithms(), keys.CertificateAlgorithms()...)
+}
+
 // withDefaults returns a copy of c with its defaults filled in, or what is
 // wrong with it.
 func (c *ServerConfig) withDefaults() (*ServerConfig, error) {
-	if c == nil || c.None == nil && c.Password == nil && c.PublicKey == nil && c.KeyboardInteractive == nil {
+	if !c.HasMethod() {
 		return nil, errors.New("auth: no authentication method is configured")
 	}
 	d := *c
@@ -160,16 +208,21 @@ func (c *ServerConfig) withDefaults() (*ServerConfig, error) {
 	if len(d.Banner) > maxBannerBytes {
 		return nil, fmt.Errorf("auth: Banner is longer than %d bytes", maxBannerBytes)
 	}
-	if d.PublicKeyAlgorithms == nil {
-		d.PublicKeyAlgorithms = PublicKeyAlgorithms()
-	} else {
-		d.PublicKeyAlgorithms = slices.Clone(d.PublicKeyAlgorithms)
-		known := keys.SupportedAlgorithms()
-		for _, name := range d.PublicKeyAlgorithms {
-			if !slices.Contains(known, name) {
-				return nil, fmt.Errorf("auth: unknown public key algorithm %q", name)
-			}
+	d.PublicKeyAlgorithms = c.publicKeyAlgorithms()
+	for _, name := range d.PublicKeyAlgorithms {
+		format := keys.SignatureFormat(name)
+		switch {
+		case !slices.Contains(keys.SupportedAlgorithms(), format):
+			return nil, fmt.Errorf("auth: unknown public key algorithm %q", name)
+		case format != name && c.Certificate == nil:
+			return nil, fmt.Errorf("auth: algorithm %q without Certificate, so that no authority is trusted", name)
 		}
 	}
+	for _, name := range d.CASignatureAlgorithms {
+		if !slices.Contains(keys.SupportedAlgorithms(), name) {
+			return nil, fmt.Errorf("auth: unknown signature algorithm %q of authorities", name)
+		}
+	}
+	d.CASignatureAlgorithms = slices.Clone(d.CASignatureAlgorithms)
 	return &d, nil
 }

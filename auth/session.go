@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"net"
+	"net/netip"
 )
 
 // A Session says what the transport knows of the connection, in plain values.
@@ -22,6 +23,15 @@ type Session struct {
 	LocalAddr, RemoteAddr net.Addr
 	// ClientVersion and ServerVersion are the identification strings.
 	ClientVersion, ServerVersion string
+}
+
+// RemoteIP returns the IP address of RemoteAddr, which is not valid where that
+// is not an address of TCP.
+func (s *Session) RemoteIP() netip.Addr {
+	if tcp, ok := s.RemoteAddr.(*net.TCPAddr); ok && tcp != nil {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }
 
 func (s *Session) check() error {

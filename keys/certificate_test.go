@@ -134,8 +134,8 @@ func TestCertificateNames(t *testing.T) {
 	} {
 		require.Equal(t, want, certificateName(plain))
 	}
-	require.Equal(t, len(SignatureAlgorithms()), len(CertificateAlgorithms()))
-	for i, name := range SignatureAlgorithms() {
+	require.Equal(t, len(Algorithms()), len(CertificateAlgorithms()))
+	for i, name := range Algorithms() {
 		require.Equal(t, name, SignatureFormat(name))
 		require.Equal(t, name, SignatureFormat(CertificateAlgorithms()[i]))
 	}

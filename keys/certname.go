@@ -58,10 +58,10 @@ func SignatureFormat(algorithm string) string {
 }
 
 // CertificateAlgorithms returns the algorithms of certificates that clients and
-// servers take by default, preferred first: those of [SignatureAlgorithms].
-func CertificateAlgorithms() []string { return certificateNames(SignatureAlgorithms()) }
+// servers take by default, preferred first: those of [Algorithms].
+func CertificateAlgorithms() []string { return certificateNames(Algorithms()) }
 
 // CASignatureAlgorithms returns the algorithms by which authorities may sign
 // certificates unless told otherwise, preferred first. They are those of
-// [SignatureAlgorithms].
-func CASignatureAlgorithms() []string { return SignatureAlgorithms() }
+// [Algorithms].
+func CASignatureAlgorithms() []string { return Algorithms() }

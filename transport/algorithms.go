@@ -105,7 +105,7 @@ func SupportedKeyExchanges() []string { return kex.Methods() }
 // of use to a verifier that knows its authority, and such a one, as a
 // knownhosts.DB, says which algorithms it wants.
 func HostKeyAlgorithms() []string {
-	return append(keys.SignatureAlgorithms(), keys.CertificateAlgorithms()...)
+	return append(keys.Algorithms(), keys.CertificateAlgorithms()...)
 }
 
 func cipherByName(name string) *cipherMethod {

@@ -116,7 +116,7 @@ type ServerConfig struct {
 
 	// PublicKeyAlgorithms are announced as server-sig-algs (RFC 8308
 	// section 3.1): those which the authentication layer will verify.
-	// nil means keys.SignatureAlgorithms.
+	// nil means keys.Algorithms.
 	PublicKeyAlgorithms []string
 
 	// Moduli are the groups to choose from in
@@ -215,7 +215,7 @@ func (c *ServerConfig) settings() (*settings, error) {
 	}
 	s.publicKeyAlgorithms = c.PublicKeyAlgorithms
 	if s.publicKeyAlgorithms == nil {
-		s.publicKeyAlgorithms = keys.SignatureAlgorithms()
+		s.publicKeyAlgorithms = keys.Algorithms()
 	}
 	server := *c
 	server.HostKeys = slices.Clone(c.HostKeys)
@@ -224,5 +224,5 @@ func (c *ServerConfig) settings() (*settings, error) {
 }
 
 func knownHostKeyAlgorithm(name string) bool {
-	return slices.Contains(keys.SupportedSignatureAlgorithms(), keys.SignatureFormat(name))
+	return slices.Contains(keys.SupportedAlgorithms(), keys.SignatureFormat(name))
 }

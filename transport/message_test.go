@@ -116,7 +116,7 @@ func TestOurExtInfo(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "0", string(v))
 		if role == kex.Server {
-			require.Equal(t, keys.SignatureAlgorithms(), p.ServerSigAlgs())
+			require.Equal(t, keys.Algorithms(), p.ServerSigAlgs())
 		} else {
 			require.Nil(t, p.ServerSigAlgs())
 		}

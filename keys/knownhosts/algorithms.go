@@ -12,7 +12,7 @@ import (
 // known. A server that has several keys then shows one that can be compared,
 // and not one that would seem to have changed. Where an authority is known for
 // the host, those of certificates come first of all. A nil preferred stands for
-// [keys.CertificateAlgorithms] and then [keys.SignatureAlgorithms].
+// [keys.CertificateAlgorithms] and then [keys.Algorithms].
 //
 // If a key or an authority is known for the first algorithm, the order stays as
 // it is, as OpenSSH has it: one who sees the proposal then cannot tell a known
@@ -20,7 +20,7 @@ import (
 // Check then says why. remote may be nil.
 func (db *DB) HostKeyAlgorithms(address string, remote net.Addr, preferred []string) []string {
 	if preferred == nil {
-		preferred = append(keys.CertificateAlgorithms(), keys.SignatureAlgorithms()...)
+		preferred = append(keys.CertificateAlgorithms(), keys.Algorithms()...)
 	}
 	preferred = slices.Clone(preferred)
 	exact, plain, err := db.lookupAddress(address)
