@@ -4,8 +4,9 @@
 // Open a private key file with [ParsePrivateKey], whatever its format; make a
 // new key with [GenerateKey] and write it with [PrivateKey.MarshalOpenSSH]. A
 // key that lives elsewhere, such as in a hardware module, becomes a [Signer]
-// by [NewSigner]. Read a .pub file with [ParsePublicKeyLine], and show a key
-// to a person with [FingerprintSHA256].
+// by [NewSigner]. Read a public key file with [ParsePublicKeyFile], whatever its
+// format, and show a key to a person with [FingerprintSHA256] or
+// [RandomArtSHA256].
 //
 // Keys that a peer sends go through [ParsePublicKey] and their signatures
 // through [Verify], which compares the signature's algorithm with the one that

@@ -116,9 +116,9 @@ func compressed(point []byte) []byte {
 	return append([]byte{2 | point[len(point)-1]&1}, point[1:1+len(point)/2]...)
 }
 
-// The algorithms of PKCS #8 keys: RFC 8017 appendix A.1, RFC 5480 section
+// The algorithms of keys in PKCS #8 and PKIX: RFC 8017 appendix A.1, RFC 5480 section
 // 2.1.1 and RFC 8410 section 3.
-var pkcs8Algorithms = []string{"1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.3.101.112"}
+var derAlgorithms = []string{"1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.3.101.112"}
 
 // parsePKCS8 opens a OneAsymmetricKey (RFC 5958), which PKCS #8 calls
 // PrivateKeyInfo where it does not hold the public key.
@@ -131,7 +131,7 @@ func parsePKCS8(der []byte) (*PrivateKey, error) {
 	if err != nil {
 		return nil, &MalformedError{What: what, Err: err}
 	}
-	if !slices.Contains(pkcs8Algorithms, algorithm) {
+	if !slices.Contains(derAlgorithms, algorithm) {
 		return nil, &UnsupportedError{What: "algorithm of a PKCS #8 private key", Name: algorithm}
 	}
 	// For other algorithms than RSA the inner form begins differently.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/keys"
@@ -77,7 +76,7 @@ func (c *connection) hostKeys() (transport.HostKeyVerifier, []string, error) {
 }
 
 func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, key keys.PublicKey) error {
-	o, name := h.o, keyTypeName(key)
+	o, name := h.o, keys.ShortName(key)
 	h.log.debugf("Server host key: %s %s", key.Type(), keys.FingerprintSHA256(key))
 	if err := h.revoked(key); err != nil {
 		return err
@@ -94,6 +93,9 @@ func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, 
 	switch {
 	case err == nil:
 		h.log.debugf("Host '%s' is known and matches the %s host key.", h.keyName(), name)
+		if h.o.VisualHostKey {
+			h.log.infof("Host key fingerprint is: %s\n%s", h.fingerprint(key), h.picture(key))
+		}
 		return nil
 	case !isKeyError:
 		h.log.errorf("%v", err)
@@ -109,7 +111,7 @@ func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, 
 
 // unknown decides on the key of a host that no file names.
 func (h *hostKeys) unknown(ctx context.Context, address string, key keys.PublicKey) error {
-	name := keyTypeName(key)
+	name := keys.ShortName(key)
 	switch h.o.StrictHostKeyChecking {
 	case clientconfig.Yes:
 		h.log.errorf("No %s host key is known for %s and you have requested strict checking.", name, h.keyName())
@@ -145,9 +147,13 @@ func (h *hostKeys) ask(ctx context.Context, key keys.PublicKey) (bool, error) {
 	} else {
 		host += " (<no hostip for proxy command>)"
 	}
-	question := fmt.Sprintf("The authenticity of host '%s' can't be established.\n%s key fingerprint is %s.\n"+
+	picture := ""
+	if h.o.VisualHostKey {
+		picture = h.picture(key) + "\n"
+	}
+	question := fmt.Sprintf("The authenticity of host '%s' can't be established.\n%s key fingerprint is %s.\n%s"+
 		"Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
-		host, keyTypeName(key), h.fingerprint(key))
+		host, keys.ShortName(key), h.fingerprint(key), picture)
 	return h.prompt.ConfirmHostKey(ctx, question, h.fingerprint(key))
 }
 
@@ -158,12 +164,19 @@ func (h *hostKeys) fingerprint(key keys.PublicKey) string {
 	return keys.FingerprintSHA256(key)
 }
 
+func (h *hostKeys) picture(key keys.PublicKey) string {
+	if h.o.FingerprintHash == "md5" {
+		return keys.RandomArtMD5(key)
+	}
+	return keys.RandomArtSHA256(key)
+}
+
 const rule = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
 
 // changed decides on a key that is not the known one: it is refused unless
 // the user checks nothing, and even then no password goes there.
 func (h *hostKeys) changed(e *knownhosts.KeyError) error {
-	name, offending := keyTypeName(e.Got), e.Want[0]
+	name, offending := keys.ShortName(e.Got), e.Want[0]
 	for _, line := range []string{
 		rule,
 		"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
@@ -175,7 +188,7 @@ func (h *hostKeys) changed(e *knownhosts.KeyError) error {
 		h.fingerprint(e.Got) + ".",
 		"Please contact your system administrator.",
 		fmt.Sprintf("Add correct host key in %s to get rid of this message.", offending.File),
-		fmt.Sprintf("Offending %s key in %s:%d", keyTypeName(offending.Key), offending.File, offending.Line),
+		fmt.Sprintf("Offending %s key in %s:%d", keys.ShortName(offending.Key), offending.File, offending.Line),
 		"  remove with:",
 		fmt.Sprintf("  ssh-keygen -f %q -R %q", offending.File, h.keyName()),
 	} {
@@ -199,7 +212,7 @@ func (h *hostKeys) warnRevoked(e *knownhosts.KeyError) {
 		rule,
 		"@       WARNING: REVOKED HOST KEY DETECTED!               @",
 		rule,
-		fmt.Sprintf("The %s host key for %s is marked as revoked.", keyTypeName(e.Got), h.keyName()),
+		fmt.Sprintf("The %s host key for %s is marked as revoked.", keys.ShortName(e.Got), h.keyName()),
 		"This could mean that a stolen key is being used to impersonate this host.",
 		fmt.Sprintf("Offending line is %s:%d", e.Revoked.File, e.Revoked.Line),
 	} {
@@ -228,7 +241,7 @@ func (h *hostKeys) revoked(key keys.PublicKey) error {
 			return errHostKey
 		}
 		if keys.Equal(revoked, key) {
-			h.log.errorf("Host key %s %s revoked by file %s", keyTypeName(key), keys.FingerprintSHA256(key), h.o.RevokedHostKeys)
+			h.log.errorf("Host key %s %s revoked by file %s", keys.ShortName(key), keys.FingerprintSHA256(key), h.o.RevokedHostKeys)
 			return errHostKey
 		}
 	}
@@ -243,15 +256,4 @@ func (c *connection) loopback() bool {
 	}
 	addr, ok := netip.AddrFromSlice(tcp.IP)
 	return ok && addr.Unmap().IsLoopback()
-}
-
-// keyTypeName is the short name of a key's type, such as ED25519.
-func keyTypeName(key keys.PublicKey) string {
-	t := key.Type()
-	switch {
-	case strings.HasPrefix(t, "ecdsa-"):
-		return "ECDSA"
-	default:
-		return strings.ToUpper(strings.TrimPrefix(t, "ssh-"))
-	}
 }

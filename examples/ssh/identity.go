@@ -108,7 +108,7 @@ type identity struct {
 }
 
 func (id *identity) String() string {
-	return fmt.Sprintf("%s %s %s%s", id.path, keyTypeName(id.public), keys.FingerprintSHA256(id.public), id.origin)
+	return fmt.Sprintf("%s %s %s%s", id.path, keys.ShortName(id.public), keys.FingerprintSHA256(id.public), id.origin)
 }
 
 func (id *identity) PublicKey() keys.PublicKey { return id.public }

@@ -204,11 +204,7 @@ func (c *connection) user() string {
 
 // describeKey is a key as the log has it, such as "ED25519 SHA256:…".
 func describeKey(k keys.PublicKey) string {
-	kind := map[string]string{keys.KeyEd25519: "ED25519", keys.KeyRSA: "RSA"}[k.Type()]
-	if kind == "" && strings.HasPrefix(k.Type(), "ecdsa-") {
-		kind = "ECDSA"
-	}
-	return kind + " " + keys.FingerprintSHA256(k)
+	return keys.ShortName(k) + " " + keys.FingerprintSHA256(k)
 }
 
 // exposeAuthInfo writes the file of SSH_USER_AUTH, for ExposeAuthInfo.
