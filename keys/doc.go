@@ -23,4 +23,6 @@
 // PROTOCOL.u2f), which sign by an [Authenticator] through
 // [NewSecurityKeySigner]. What they say beside a signature is an [Assertion];
 // unless asked otherwise, one that nobody touched the device for is refused.
+// Where it is asked for by name there is ssh-mldsa44-ed25519@openssh.com, two
+// signatures in one, of which the first withstands quantum computers.
 package keys

@@ -47,6 +47,7 @@ func FuzzParsePublicKey(f *testing.F) {
 	for _, typ := range skTypes {
 		f.Add(newDevice(f, typ, 0).private.PublicKey().Marshal())
 	}
+	f.Add(newComposite(f).PublicKey().Marshal())
 	f.Add(rsaBlob(big.NewInt(1<<31-1), oddOfBits(MaxRSABits)))
 	f.Add(rsaBlob(big.NewInt(4), oddOfBits(MaxRSABits+1)))
 	f.Fuzz(func(t *testing.T, blob []byte) {
@@ -112,6 +113,14 @@ func FuzzParsePrivateKey(f *testing.F) {
 		f.Add("EC PRIVATE KEY", der)
 		f.Add("RSA PRIVATE KEY", der)
 	}
+	for _, k := range []*PrivateKey{newComposite(f), newDevice(f, KeySKEd25519, 1).private, newDevice(f, KeySKECDSA256, 1).private} {
+		file, err := k.MarshalOpenSSH(MarshalOptions{})
+		if err != nil {
+			f.Fatal(err)
+		}
+		block, _ := pem.Decode(file)
+		f.Add(block.Type, block.Bytes)
+	}
 	f.Fuzz(func(t *testing.T, pemType string, b []byte) {
 		defer watch(t)()
 		file := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: b})
@@ -131,9 +140,11 @@ func FuzzParsePrivateKey(f *testing.F) {
 			return
 		}
 		exercise(t, k.PublicKey())
-		sig, err := k.Sign(t.Context(), k.Algorithms()[0], []byte("data"))
-		if err == nil && k.PublicKey().Verify([]byte("data"), sig) != nil {
-			t.Fatal("key signs what it does not verify")
+		for _, algorithm := range k.Algorithms() { // none if it is a security key's
+			sig, err := k.Sign(t.Context(), algorithm, []byte("data"))
+			if err == nil && k.PublicKey().Verify([]byte("data"), sig) != nil {
+				t.Fatal("key signs what it does not verify")
+			}
 		}
 		again, err := k.MarshalOpenSSH(MarshalOptions{})
 		if err != nil {

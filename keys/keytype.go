@@ -18,6 +18,10 @@ const (
 	// Security keys: OpenSSH's PROTOCOL.u2f.
 	KeySKEd25519  = "sk-ssh-ed25519@openssh.com"
 	KeySKECDSA256 = "sk-ecdsa-sha2-nistp256@openssh.com"
+
+	// Post-quantum: draft-miller-sshm-mldsa44-ed25519-composite-sigs. Clients
+	// and servers take it only where they are told to.
+	KeyMLDSA44Ed25519 = "ssh-mldsa44-ed25519@openssh.com"
 )
 
 // The names of the signature algorithms of ssh-rsa keys (RFC 8332).
@@ -69,11 +73,14 @@ var (
 	skEd25519Type  = newSKType(KeySKEd25519, ed25519Type, KeySKEd25519)
 	skECDSA256Type = newSKType(KeySKECDSA256, ecdsa256Type, KeySKECDSA256, SKWebAuthnECDSA256)
 
+	compositeType = newCompositeType()
+
 	// keyTypes are in the order in which OpenSSH prefers their algorithms.
 	keyTypes = []*keyType{
 		ed25519Type, ecdsa256Type, ecdsa384Type, ecdsa521Type,
 		skEd25519Type, skECDSA256Type,
 		rsaType,
+		compositeType,
 	}
 )
 

@@ -3,6 +3,9 @@ package keys
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"fmt"
 )
 
@@ -74,11 +77,15 @@ func (k *PrivateKey) Sign(ctx context.Context, algorithm string, data []byte) (*
 }
 
 // Crypto returns the key as the crypto packages have it: an
-// ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey; nil for a security
-// key. The caller must not change it.
+// ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey; nil for one that
+// they have no form for. The caller must not change it.
 func (k *PrivateKey) Crypto() crypto.Signer {
-	if k.signer == nil || k.SecurityKey() != nil {
+	if k.signer == nil {
 		return nil
 	}
-	return k.signer.key
+	switch k.signer.key.(type) {
+	case ed25519.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey:
+		return k.signer.key
+	}
+	return nil
 }
