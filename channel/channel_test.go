@@ -279,7 +279,7 @@ func TestSmallReadsAndLargeReads(t *testing.T) {
 			}()
 			require.NoError(t, checkPattern(c, 5, total, size))
 			synctest.Wait()
-			require.Nil(t, c.plain.front)
+			require.Nil(t, c.plain.front.first)
 			require.Nil(t, c.plain.buffer.first, "an idle channel holds no buffer")
 			require.Zero(t, c.plain.buffer.size)
 		})

@@ -25,10 +25,12 @@ package channel
 //  1. Mux.Run reads a packet, which aliases the transport's buffer, and finds
 //     the channel.
 //  2. Channel.receiveData checks lifecycle and window, and copies the data,
-//     once, into the slice of a Read that waits or into pooled chunks.
-//  3. Read copies from the chunk at the front, which it owns alone, and
-//     credits the window when the chunk is used up; credit that is due is
-//     queued from the goroutine of Read.
+//     once, into the slice of a Read that waits or into pooled chunks. That
+//     Read is woken when the packets that were read from the network at once
+//     are all dispatched.
+//  3. Read copies from the chunks at the front, which it owns alone, and
+//     credits the window when they are used up; credit that is due is queued
+//     from the goroutine of Read.
 //
 // Locks, each a leaf that is never held with another, nor while anything is
 // sent or waited for:

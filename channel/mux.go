@@ -23,6 +23,12 @@ type Mux struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	// Run's own: who waits for data that has come, and is told when nothing
+	// more is to be dispatched without reading from the network.
+	batched bool // pc says when that is
+	untold  []*stream
+	putOff  int // packets since the first of them
+
 	accepts     chan *NewChannel
 	requests    requestQueue  // the peer's global requests
 	requestTurn chan struct{} // held while a global request that wants a reply is sent
@@ -76,12 +82,19 @@ func (noHolder) HoldUntilRead() {}
 //
 // Run waits for nothing but pc.ReadPacket and calls no code of the user's.
 func (m *Mux) Run() error {
+	if b, ok := m.pc.(wire.BatchReader); ok {
+		m.batched = true
+		b.BeforeRead(m.tellAll)
+	}
 	err := m.cfgErr
 	for err == nil {
 		var p []byte
 		if p, err = m.pc.ReadPacket(); err == nil {
 			m.holder.HoldUntilRead()
 			err = m.dispatch(p)
+		}
+		if m.putOff++; m.putOff > maxPutOff {
+			m.tellAll()
 		}
 	}
 	m.pc.Fail(err) // when it has failed before, this changes nothing
@@ -99,6 +112,33 @@ func (m *Mux) Run() error {
 	m.requests.end(nil)
 	m.debug("connection ended", "cause", err)
 	return err
+}
+
+// tell wakes the Read of s that waits, or puts that off for as long as data is
+// at hand that it could take along. Run's goroutine calls it.
+func (m *Mux) tell(s *stream) {
+	switch {
+	case !m.batched:
+		notify(s.ready)
+	case !s.untold:
+		s.untold = true
+		m.untold = append(m.untold, s)
+	}
+}
+
+// maxPutOff bounds what tell puts off, in packets: the smallest of packets take
+// the longest to get through what was read at once.
+const maxPutOff = 32
+
+// tellAll wakes all that tell put off.
+func (m *Mux) tellAll() {
+	m.putOff = 0
+	for _, s := range m.untold {
+		s.untold = false
+		notify(s.ready)
+	}
+	clear(m.untold)
+	m.untold = m.untold[:0]
 }
 
 // Done returns a channel that is closed when the connection has ended.

@@ -28,7 +28,9 @@ type stream struct {
 
 	reading chan struct{} // turn to read; guards front
 	ready   chan struct{} // capacity 1: something for the waiting Read
-	front   *chunk        // taken from the buffer, and not yet used up
+	front   chunks        // taken from the buffer, and not yet used up
+
+	untold bool // in m.untold; of the goroutine that runs Mux.Run
 
 	// Guarded by c.mu.
 	buffer  chunks
@@ -164,7 +166,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if s.front != nil {
+	if s.front.size >= len(p) {
 		return s.readFront(p), nil
 	}
 	for {
@@ -173,8 +175,8 @@ func (s *stream) Read(p []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, errClosed
 		}
-		if s.front = s.buffer.pop(); s.front != nil {
-			s.held = true
+		s.front.take(&s.buffer, len(p))
+		if s.held = s.front.first != nil; s.held {
 			c.mu.Unlock()
 			return s.readFront(p), nil
 		}
@@ -214,19 +216,15 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// readFront copies from the front chunk, and credits it when it is used up.
+// readFront copies from the front chunks, and credits those that are used up.
 func (s *stream) readFront(p []byte) int {
 	c := s.c
-	n := copy(p, s.front.data[s.front.r:s.front.w])
-	s.front.r += n
-	if s.front.r < s.front.w {
+	n, used := s.front.read(p)
+	if used == 0 {
 		return n
 	}
-	used := s.front.w
-	s.front.free()
-	s.front = nil
 	c.mu.Lock()
-	s.held = false
+	s.held = s.front.first != nil
 	credit := c.credit(used)
 	ended := c.ended
 	c.mu.Unlock()
@@ -299,14 +297,12 @@ func (c *Channel) receiveData(d channelData) error {
 		return nil
 	}
 	var credit uint32
-	var ready chan struct{}
+	var waits *stream
 	switch {
 	case d.code == 0:
-		c.plain.deliver(d.data)
-		ready = c.plain.ready
+		waits = c.plain.deliver(d.data)
 	case d.code == extendedDataStderr && !c.stderr.discard && c.stderr.keeps(len(d.data)):
-		c.stderr.deliver(d.data)
-		ready = c.stderr.ready
+		waits = c.stderr.deliver(d.data)
 	default:
 		credit = c.credit(len(d.data))
 	}
@@ -314,8 +310,8 @@ func (c *Channel) receiveData(d channelData) error {
 	if roundTrip > 0 {
 		c.m.roundTrip.observe(roundTrip)
 	}
-	if ready != nil {
-		notify(ready)
+	if waits != nil {
+		c.m.tell(waits)
 	}
 	c.sendCredit(credit)
 	return nil
@@ -329,14 +325,19 @@ func (s *stream) keeps(n int) bool {
 	return !s.dropped
 }
 
-// deliver copies data to where it is read. c.mu is held.
-func (s *stream) deliver(data []byte) {
+// deliver copies data to where it is read, and returns s where a Read waits
+// for it. c.mu is held.
+func (s *stream) deliver(data []byte) (waits *stream) {
+	if s.waiting != nil {
+		waits = s
+	}
 	if s.buffer.first == nil && s.filled < len(s.waiting) {
 		n := copy(s.waiting[s.filled:], data)
 		s.filled += n
 		data = data[n:]
 	}
 	s.buffer.push(data)
+	return waits
 }
 
 // chunkSize is the size of the pieces in which received data waits, that of
@@ -366,21 +367,26 @@ type chunks struct {
 }
 
 func (q *chunks) push(data []byte) {
-	q.size += len(data)
 	for len(data) > 0 {
 		if q.last == nil || q.last.w == chunkSize {
-			k := chunkPool.Get().(*chunk)
-			if q.last == nil {
-				q.first = k
-			} else {
-				q.last.next = k
-			}
-			q.last = k
+			q.add(chunkPool.Get().(*chunk))
 		}
 		n := copy(q.last.data[q.last.w:], data)
 		q.last.w += n
+		q.size += n
 		data = data[n:]
 	}
+}
+
+// add puts a chunk behind the others.
+func (q *chunks) add(k *chunk) {
+	if q.last == nil {
+		q.first = k
+	} else {
+		q.last.next = k
+	}
+	q.last = k
+	q.size += k.w - k.r
 }
 
 // pop takes the first chunk out, nil if there is none.
@@ -394,6 +400,35 @@ func (q *chunks) pop() *chunk {
 		q.last = nil
 	}
 	k.next = nil
-	q.size -= k.w
+	q.size -= k.w - k.r
 	return k
+}
+
+// take moves chunks from the front of another queue, until q has n bytes.
+func (q *chunks) take(from *chunks, n int) {
+	for q.size < n {
+		k := from.pop()
+		if k == nil {
+			return
+		}
+		q.add(k)
+	}
+}
+
+// read copies from the queue. It returns how many bytes, and how many had been
+// in the chunks that it used up.
+func (q *chunks) read(p []byte) (n, used int) {
+	for n < len(p) && q.first != nil {
+		k := q.first
+		m := copy(p[n:], k.data[k.r:k.w])
+		n += m
+		k.r += m
+		q.size -= m
+		if k.r == k.w {
+			q.pop()
+			used += k.w
+			k.free()
+		}
+	}
+	return n, used
 }

@@ -113,14 +113,13 @@ func start(ctx context.Context, rwc io.ReadWriteCloser, s *settings, err error, 
 
 func newConn(rwc io.ReadWriteCloser, s *settings, role kex.Role) *Conn {
 	none := noneCipher{}
-	small := make([]byte, smallBuffer)
 	c := &Conn{
 		rwc:      rwc,
 		settings: s,
 		role:     role,
 		dead:     make(chan struct{}),
 		flushed:  make(chan struct{}),
-		in:       incoming{cipher: none, geo: none.geometry(), small: small, buf: small},
+		in:       incoming{cipher: none, geo: none.geometry(), socket: newSocketReader(rwc)},
 		out: outgoing{
 			cipher: none, geo: none.geometry(),
 			room: make(chan struct{}, 1), socket: newSocket(rwc), heard: heardNothing,

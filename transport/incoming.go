@@ -11,13 +11,16 @@ import (
 // that calls ReadPacket, and has no lock:
 //
 //  1. fill reads as much as the connection underneath gives, into one buffer.
+//     Before that it tells beforeRead, who may have put work off until there
+//     is no packet left.
 //  2. next finds the packet's length, waits for all of it, verifies and
 //     decrypts it in place, and returns its payload as an alias. Where it was
 //     compressed, that is an alias of another buffer, held until the next call.
 //  3. dispatch (dispatch.go) answers what belongs to this layer.
 //
-// The buffer is small while nothing is left in it, and a shared large one once
-// a small one does not serve.
+// Buffers are shared by all connections. A socket is waited for without one
+// (socket_read.go); anything else with a small one, which is exchanged for a
+// large one once it does not serve.
 
 // maxPacketLength is the largest packet_length taken, as OpenSSH has it. RFC
 // 4253 section 6.1 asks for at least 35000.
@@ -38,8 +41,10 @@ type incoming struct {
 	inflated    uint64           // bytes that it made in all
 	plain       []byte           // what the last payload was decompressed into
 
-	small  []byte // kept
-	buf    []byte // small, or a big buffer while part of a packet is there
+	socket     *socketReader // nil: rwc is read as any io.Reader
+	beforeRead func()
+
+	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
 	length uint32 // packet_length of the packet at r, 0 when not yet known
 
@@ -97,15 +102,14 @@ func (c *Conn) next() ([]byte, error) {
 func (c *Conn) fill(n int) error {
 	in := &c.in
 	for in.w-in.r < n {
-		in.makeRoom(n)
+		if in.beforeRead != nil {
+			in.beforeRead()
+		}
 		if in.holds {
 			in.holds = false
 			c.Release()
 		}
-		m, err := c.rwc.Read(in.buf[in.w:])
-		if m < 0 || m > len(in.buf)-in.w {
-			m = 0
-		}
+		m, err := in.read(c.rwc, n)
 		in.w += m
 		if m > 0 {
 			continue // an error, if there is one, will be there again
@@ -120,29 +124,56 @@ func (c *Conn) fill(n int) error {
 	return nil
 }
 
+// read reads once, on the way to n bytes in buf[r:w].
+func (in *incoming) read(rwc io.Reader, n int) (int, error) {
+	if in.socket != nil {
+		return in.socket.read(in, n)
+	}
+	in.shrink(n) // the read may last
+	if in.buf == nil {
+		in.move(getSmallBuffer())
+	}
+	in.makeRoom(n)
+	m, err := rwc.Read(in.buf[in.w:])
+	if m < 0 || m > len(in.buf)-in.w {
+		m = 0
+	}
+	return m, err
+}
+
 // makeRoom prepares the buffer for a read that must bring buf[r:w] to n bytes.
 func (in *incoming) makeRoom(n int) {
-	have := in.w - in.r
 	full := in.w == len(in.buf)
 	switch {
+	case in.r == in.w && n <= len(in.buf):
+		in.r, in.w = 0, 0
 	case n > len(in.buf), full && len(in.buf) == smallBuffer:
 		// More is coming than a small buffer serves.
-		big := getBigBuffer()
-		in.w = copy(big, in.buf[in.r:in.w])
-		in.r = 0
-		in.buf = big
-	case have == 0 && len(in.buf) > smallBuffer:
-		// The connection may go idle now, and a big buffer would be held
-		// for as long as the read lasts.
-		putBuffer(in.buf)
-		in.buf = in.small
-		in.r, in.w = 0, 0
-	case have == 0:
-		in.r, in.w = 0, 0
+		in.move(getBigBuffer())
 	case in.r+n > len(in.buf) || in.r > len(in.buf)/2:
 		in.w = copy(in.buf, in.buf[in.r:in.w])
 		in.r = 0
 	}
+}
+
+// shrink gives a buffer back that is larger than a wait for n bytes in
+// buf[r:w] needs: the connection may go idle now.
+func (in *incoming) shrink(n int) {
+	switch have := in.w - in.r; {
+	case have == 0:
+		putBuffer(in.buf)
+		in.buf, in.r, in.w = nil, 0, 0
+	case len(in.buf) > smallBuffer && max(have, n) <= smallBuffer:
+		in.move(getSmallBuffer())
+	}
+}
+
+// move changes the buffer.
+func (in *incoming) move(to []byte) {
+	in.w = copy(to, in.buf[in.r:in.w])
+	in.r = 0
+	putBuffer(in.buf)
+	in.buf = to
 }
 
 // readVersion reads the peer's identification.
@@ -175,7 +206,7 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		select {
 		case <-c.dead:
 			putBuffer(c.in.buf)
-			c.in.buf, c.in.small = nil, nil
+			c.in.buf = nil
 			c.in.dropPlain()
 			return nil, c.Err()
 		default:
@@ -196,4 +227,12 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 	}
 }
 
-var _ wire.PacketConn = (*Conn)(nil)
+// BeforeRead has ReadPacket call f each time before it reads from the
+// connection underneath, where it may wait. f must not wait itself. It is to be
+// set before the first ReadPacket. It implements wire.BatchReader.
+func (c *Conn) BeforeRead(f func()) { c.in.beforeRead = f }
+
+var (
+	_ wire.PacketConn  = (*Conn)(nil)
+	_ wire.BatchReader = (*Conn)(nil)
+)

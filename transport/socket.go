@@ -17,8 +17,9 @@ type socket struct {
 	n int    // how much of it was
 }
 
-// newSocket returns nil where rwc is not certain to be a bare socket.
-func newSocket(rwc io.ReadWriteCloser) *socket {
+// bareSocket returns nil where rwc is not certain to be just a socket: what
+// wraps one may have a Read and a Write of its own.
+func bareSocket(rwc io.ReadWriteCloser) syscall.RawConn {
 	var raw syscall.RawConn
 	var err error
 	switch conn := rwc.(type) {
@@ -26,10 +27,17 @@ func newSocket(rwc io.ReadWriteCloser) *socket {
 		raw, err = conn.SyscallConn()
 	case *net.UnixConn:
 		raw, err = conn.SyscallConn()
-	default:
-		return nil
 	}
 	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// newSocket returns nil where rwc is no bare socket.
+func newSocket(rwc io.ReadWriteCloser) *socket {
+	raw := bareSocket(rwc)
+	if raw == nil {
 		return nil
 	}
 	s := &socket{raw: raw}

@@ -10,3 +10,10 @@ type socket struct{}
 func newSocket(io.ReadWriteCloser) *socket { return nil }
 
 func (*socket) write([]byte) int { return 0 }
+
+// A socketReader is not known either.
+type socketReader struct{}
+
+func newSocketReader(io.ReadWriteCloser) *socketReader { return nil }
+
+func (*socketReader) read(*incoming, int) (int, error) { return 0, io.EOF }

@@ -45,6 +45,16 @@ type Holder interface {
 	HoldUntilRead()
 }
 
+// A BatchReader is a PacketConn that reads many packets at once and tells when
+// it has none left. Who reads from it can put off waking others until then.
+type BatchReader interface {
+	PacketConn
+
+	// BeforeRead has ReadPacket call f, which must not wait, each time before
+	// it may wait for the peer. It is set before the first ReadPacket.
+	BeforeRead(f func())
+}
+
 // ErrCanceled is returned by WritePacket when its cancel channel closed before
 // the packet was taken. The connection goes on.
 var ErrCanceled = errors.New("wire: write canceled")

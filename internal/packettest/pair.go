@@ -26,8 +26,9 @@ func Pair(backlog int) (a, b *Conn) {
 
 // Conn is one end of a Pair. It holds the packets on their way to it.
 type Conn struct {
-	peer    *Conn
-	backlog int
+	peer       *Conn
+	backlog    int
+	beforeRead func()
 
 	mu      sync.Mutex // a leaf: never held while waiting, nor with the peer's
 	inbox   [][]byte
@@ -67,9 +68,15 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c.beforeRead != nil {
+			c.beforeRead()
+		}
 		<-changed
 	}
 }
+
+// BeforeRead implements wire.BatchReader.
+func (c *Conn) BeforeRead(f func()) { c.beforeRead = f }
 
 // WritePacket implements wire.PacketConn.
 func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {

@@ -1,0 +1,98 @@
+package channel
+
+import (
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// A batchConn is a connection whose packets come in batches, as the transport
+// finds them in its buffer.
+type batchConn struct {
+	nullConn
+	batches    chan [][]byte
+	batch      [][]byte
+	beforeRead func()
+	resume     chan struct{} // waited for where a batch has nil
+}
+
+var _ wire.BatchReader = (*batchConn)(nil)
+
+func (c *batchConn) BeforeRead(f func()) { c.beforeRead = f }
+
+func (c *batchConn) ReadPacket() ([]byte, error) {
+	if len(c.batch) == 0 {
+		c.beforeRead()
+		batch, ok := <-c.batches
+		if !ok {
+			return nil, io.EOF
+		}
+		c.batch = batch
+	}
+	p := c.batch[0]
+	c.batch = c.batch[1:]
+	if p == nil {
+		<-c.resume
+		return c.ReadPacket()
+	}
+	return p, nil
+}
+
+// TestReadTakesBatch: what has been received together wakes a Read once, which
+// takes all of it, and a Read is woken at the latest after maxPutOff packets.
+func TestReadTakesBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pc := &batchConn{batches: make(chan [][]byte), resume: make(chan struct{})}
+		m := New(pc, Config{})
+		open := channelOpen{channelType: "test", sender: rawNumber, window: 1, maxPacket: rawMaxPacket}
+		require.NoError(t, m.dispatch(open.append(nil)))
+		nc, err := m.Accept(t.Context())
+		require.NoError(t, err)
+		c, err := nc.Accept(nil)
+		require.NoError(t, err)
+		go m.Run()
+
+		reads := make(chan int)
+		go func() {
+			defer close(reads)
+			p := make([]byte, 1000)
+			for {
+				n, err := c.Read(p)
+				if err != nil {
+					return
+				}
+				reads <- n
+			}
+		}()
+		batch := func(packets int) [][]byte {
+			b := make([][]byte, packets)
+			for i := range b {
+				b[i] = channelData{c.number, 0, []byte("abc")}.append(nil)
+			}
+			return b
+		}
+		synctest.Wait()
+		pc.batches <- batch(5)
+		require.Equal(t, 15, <-reads)
+
+		// The second half of this batch is slow.
+		const half = maxPutOff + 1
+		synctest.Wait()
+		pc.batches <- slices.Insert(batch(2*half), half, nil)
+		require.Equal(t, 3*half, <-reads)
+		pc.resume <- struct{}{}
+		require.Equal(t, 3*half, <-reads)
+
+		synctest.Wait()
+		pc.batches <- batch(1)
+		close(pc.batches)
+		require.Equal(t, 3, <-reads, "what came before the end is read")
+		_, more := <-reads
+		require.False(t, more)
+	})
+}

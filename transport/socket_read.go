@@ -1,0 +1,69 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package transport
+
+import (
+	"io"
+	"os"
+	"syscall"
+)
+
+// A socketReader reads from a socket into a large buffer that it takes from
+// the pool when there is something to read. So a busy connection always reads
+// as much as there is, and an idle one holds no buffer.
+type socketReader struct {
+	raw  syscall.RawConn
+	once func(fd uintptr) bool // made once, since it escapes
+
+	// Of the read under way.
+	in   *incoming
+	want int
+	n    int
+	err  error
+}
+
+// newSocketReader returns nil where rwc is no bare socket.
+func newSocketReader(rwc io.ReadWriteCloser) *socketReader {
+	raw := bareSocket(rwc)
+	if raw == nil {
+		return nil
+	}
+	r := &socketReader{raw: raw}
+	r.once = r.readOnce
+	return r
+}
+
+// read waits until there is something, and reads it behind in.w.
+func (r *socketReader) read(in *incoming, want int) (int, error) {
+	r.in, r.want, r.n = in, want, 0
+	if err := r.raw.Read(r.once); err != nil {
+		return 0, err
+	}
+	return r.n, r.err
+}
+
+// readOnce reads, and is false where there is nothing to read yet.
+func (r *socketReader) readOnce(fd uintptr) bool {
+	in := r.in
+	if len(in.buf) < bigBuffer {
+		in.move(getBigBuffer())
+	}
+	in.makeRoom(r.want)
+	r.err = syscall.EINTR
+	for r.err == syscall.EINTR {
+		r.n, r.err = syscall.Read(int(fd), in.buf[in.w:])
+	}
+	if r.err == syscall.EAGAIN {
+		in.shrink(r.want)
+		return false
+	}
+	if r.n <= 0 {
+		r.n = 0
+		if r.err == nil {
+			r.err = io.EOF
+		} else {
+			r.err = os.NewSyscallError("read", r.err)
+		}
+	}
+	return true
+}
