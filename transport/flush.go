@@ -25,7 +25,7 @@ import (
 func (c *Conn) flushAndUnlock(direct bool) {
 	o := &c.out
 	little := len(o.pending) <= smallBuffer
-	held := o.holds > 0 && little && !c.rekeying // who holds may be waiting for new keys
+	held := o.holds > 0 && little && c.exchange == nil // who holds may be waiting for new keys, of either side
 	if o.writing || len(o.pending) == 0 || held {
 		c.mu.Unlock()
 		return // who writes or holds will find it

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net"
 	"os"
 	"sync/atomic"
@@ -180,6 +181,36 @@ func TestHoldAcrossRekey(t *testing.T) {
 			require.NoError(t, holder.WritePacket(nil, data(20), nil))
 			holder.Release()
 			require.NoError(t, <-rekeyed)
+		}
+		drop(client, server)
+		for _, end := range ends {
+			for range end {
+			}
+		}
+	})
+}
+
+// TestHoldUnderSmallLimit: nor does one who waits because its new keys are used
+// up already, before the peer has changed to its own.
+func TestHoldUnderSmallLimit(t *testing.T) {
+	forRoles(t, func(t *testing.T, role kex.Role) {
+		a, b := tcpPair(t)
+		limit := Config{RekeyBytes: 1}
+		client, server := authenticated(t, a, b, clientConfig(limit), serverConfig(limit))
+		holder := client
+		if role == kex.Server {
+			holder = server
+		}
+		ends := []chan []byte{readAll(client), readAll(server)}
+		timeout, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for range 20 {
+			holder.Hold()
+			for range 3 {
+				require.NoError(t, holder.QueuePacket(data(50)))
+				require.NoError(t, holder.WritePacket(timeout.Done(), data(50), nil))
+			}
+			holder.Release()
 		}
 		drop(client, server)
 		for _, end := range ends {
