@@ -35,7 +35,7 @@ func (ids *identities) signers(ctx context.Context) ([]keys.Signer, error) {
 	fromAgent := ids.fromAgent(ctx)
 	var named, files []keys.Signer
 	for _, path := range ids.o.KeyFiles() {
-		id := ids.load(path)
+		id := ids.load(ctx, path)
 		if id == nil {
 			continue
 		}
@@ -105,13 +105,30 @@ type identity struct {
 	public keys.PublicKey
 	signer keys.Signer // nil until opened
 	open   func(ctx context.Context) (keys.Signer, error)
+	ctx    context.Context // of the login, to open a file with that does not show its public key
 }
 
 func (id *identity) String() string {
+	if id.public == nil {
+		return id.path + id.origin
+	}
 	return fmt.Sprintf("%s %s %s%s", id.path, keys.ShortName(id.public), keys.FingerprintSHA256(id.public), id.origin)
 }
 
-func (id *identity) PublicKey() keys.PublicKey { return id.public }
+// PublicKey is first asked for when the key's turn has come. It opens the file
+// if that is the only way to tell.
+func (id *identity) PublicKey() keys.PublicKey {
+	if id.public == nil && id.open != nil {
+		signer, err := id.open(id.ctx)
+		id.open = nil
+		if err != nil {
+			id.ids.log.debugf("Load key \"%s\": %v", id.path, err)
+			return nil
+		}
+		id.signer, id.public = signer, signer.PublicKey()
+	}
+	return id.public
+}
 
 // Algorithms is asked for when the key's turn has come.
 func (id *identity) Algorithms() []string {
@@ -149,12 +166,12 @@ const maxKeyFile = 1 << 20
 
 // load returns the key of a file, which may be encrypted, or be only the
 // public half of one that an agent holds; nil where there is none.
-func (ids *identities) load(path string) *identity {
+func (ids *identities) load(ctx context.Context, path string) *identity {
 	origin := ""
 	if ids.o.IdentityFileGiven {
 		origin = " explicit"
 	}
-	id := &identity{ids: ids, path: path, origin: origin}
+	id := &identity{ids: ids, path: path, origin: origin, ctx: ctx}
 	defer func() {
 		if id.public == nil {
 			ids.log.debugf("identity file %s type -1", path)
@@ -163,21 +180,22 @@ func (ids *identities) load(path string) *identity {
 		}
 	}()
 	data, err := readKey(path)
-	if err == nil {
-		if key, _, err := keys.ParsePublicKeyLine(firstLine(data)); err == nil {
-			id.public = key
-			return id
-		}
-		err = ids.protected(path)
-	}
 	if err != nil {
 		return id.orPublic(path)
 	}
 	key, err := keys.ParsePrivateKey(data, nil)
+	if errors.Is(err, keys.ErrUnknownFormat) {
+		if id.public = parsePublic(data); id.public != nil {
+			return id
+		}
+	}
+	if ids.protected(path) != nil {
+		return id.orPublic(path)
+	}
 	if locked, ok := errors.AsType[*keys.PassphraseNeededError](err); ok {
 		id.open = func(ctx context.Context) (keys.Signer, error) { return ids.unlock(ctx, path, data) }
 		if id.public = locked.PublicKey; id.public == nil {
-			return id.orPublic(path)
+			id.orPublic(path)
 		}
 		return id
 	}
@@ -196,11 +214,21 @@ func (id *identity) orPublic(path string) *identity {
 	if err != nil {
 		return nil
 	}
-	if id.public, _, err = keys.ParsePublicKeyLine(firstLine(data)); err != nil {
-		id.public = nil
+	if id.public = parsePublic(data); id.public == nil {
 		return nil
 	}
 	return id
+}
+
+// parsePublic returns the key of a public key file, or of its first line.
+func parsePublic(data []byte) keys.PublicKey {
+	if key, _, err := keys.ParsePublicKeyLine(firstLine(data)); err == nil {
+		return key
+	}
+	if key, _, err := keys.ParsePublicKeyFile(data); err == nil {
+		return key
+	}
+	return nil
 }
 
 func readKey(path string) ([]byte, error) {
