@@ -30,7 +30,8 @@ var (
 
 // MarshalRFC4716 returns the key as a public key file of RFC 4716, which many
 // other implementations than OpenSSH use. Control characters in the comment
-// become spaces, and it is cut to 1022 bytes.
+// become spaces, and it is cut to 1022 bytes. Over 60 bytes it takes several
+// lines, which some programs cannot read, PuTTY among them.
 func MarshalRFC4716(k PublicKey, comment string) []byte {
 	b := []byte(rfc4716Begin + "\n")
 	if comment = strings.TrimSpace(strings.Map(spaceForControl, comment)); comment != "" {
