@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-go/ssh"
 	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/keys/krl"
 )
 
 func TestCommands(t *testing.T) {
@@ -205,6 +206,8 @@ func TestHostKeys(t *testing.T) {
 		require.Contains(t, got.stderr, "REVOKED HOST KEY DETECTED")
 		s.learn(s.hostKey.PublicKey())
 		list := filepath.Join(s.dir, "revoked")
+		revoked := new(krl.List)
+		revoked.RevokeKey(s.hostKey.PublicKey())
 		for _, c := range []struct {
 			data   []byte
 			status int
@@ -213,6 +216,9 @@ func TestHostKeys(t *testing.T) {
 			{keys.MarshalAuthorizedKey(s.hostKey.PublicKey(), ""), 255},
 			{[]byte("# none\n"), 0},
 			{[]byte("garbage\n"), 255},
+			{revoked.Marshal(), 255},
+			{new(krl.List).Marshal(), 0},
+			{revoked.Marshal()[:50], 255},
 		} {
 			if c.data != nil {
 				require.NoError(t, os.WriteFile(list, c.data, 0o600))
@@ -221,6 +227,19 @@ func TestHostKeys(t *testing.T) {
 			require.Equal(t, c.status, got.status, got.stderr)
 		}
 	})
+}
+
+// What cannot be had is not left out in silence.
+func TestVerifyHostKeyDNS(t *testing.T) {
+	s := newSite(t, nil)
+	s.learn(s.hostKey.PublicKey())
+	for value, status := range map[string]int{"yes": 255, "ask": 255, "no": 0} {
+		got := execute(t, nil, s.args("-oVerifyHostKeyDNS="+value, "echo")...)
+		require.Equal(t, status, got.status, got.stderr)
+		if status != 0 {
+			require.Contains(t, got.stderr, "VerifyHostKeyDNS is not supported")
+		}
+	}
 }
 
 // A server whose key is not the known one gets no password, even where the

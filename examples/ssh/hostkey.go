@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/keys/knownhosts"
+	"github.com/fairlead-go/ssh/keys/krl"
 	"github.com/fairlead-go/ssh/transport"
 )
 
@@ -220,32 +220,25 @@ func (h *hostKeys) warnRevoked(e *knownhosts.KeyError) {
 	}
 }
 
-// revoked holds key against RevokedHostKeys, a file of public keys. A file
-// that cannot be read revokes everything.
+// revoked holds key against RevokedHostKeys, a key revocation list or
+// a file of public keys. One that cannot be read revokes everything.
 func (h *hostKeys) revoked(key keys.PublicKey) error {
 	if h.o.RevokedHostKeys == "" || h.o.RevokedHostKeys == clientconfig.None {
 		return nil
 	}
-	data, err := os.ReadFile(h.o.RevokedHostKeys)
-	if err != nil {
+	list, err := krl.Open(h.o.RevokedHostKeys)
+	if err == nil {
+		err = list.Check(key)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, krl.ErrRevoked):
+		h.log.errorf("Host key %s %s revoked by file %s", keys.ShortName(key), keys.FingerprintSHA256(key), h.o.RevokedHostKeys)
+	default:
 		h.log.errorf("Error checking host key in revoked keys file %s: %s", h.o.RevokedHostKeys, reason(err))
-		return errHostKey
 	}
-	for line := range bytes.Lines(data) {
-		if text := bytes.TrimSpace(line); len(text) == 0 || text[0] == '#' {
-			continue
-		}
-		revoked, _, err := keys.ParsePublicKeyLine(bytes.TrimSpace(line))
-		if err != nil {
-			h.log.errorf("Error checking host key in revoked keys file %s: %v", h.o.RevokedHostKeys, err)
-			return errHostKey
-		}
-		if keys.Equal(revoked, key) {
-			h.log.errorf("Host key %s %s revoked by file %s", keys.ShortName(key), keys.FingerprintSHA256(key), h.o.RevokedHostKeys)
-			return errHostKey
-		}
-	}
-	return nil
+	return errHostKey
 }
 
 // loopback says that the server is this machine, as far as is known.

@@ -129,6 +129,9 @@ func (p *program) load(ctx context.Context, host string, config []string) (*clie
 
 // check refuses what contradicts itself, and warns of keys that are not there.
 func (p *program) check(o *clientconfig.Options) error {
+	if o.VerifyHostKeyDNS != "" && o.VerifyHostKeyDNS != clientconfig.No {
+		return errors.New("VerifyHostKeyDNS is not supported: this client has no resolver that validates what the DNS says")
+	}
 	if o.RemoteCommand != "" && p.flags.Command != "" {
 		return errors.New("Cannot execute command-line and remote command.") //nolint:staticcheck // OpenSSH's words
 	}

@@ -182,7 +182,6 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{"Ciphers=rot13", "Bad SSH2 cipher spec 'rot13'"},
 		{"MACs=+crc", "Bad SSH2 mac spec 'crc'"},
 		{"ChrootDirectory=/var/empty", "ChrootDirectory is not supported"},
-		{"RevokedKeys=/etc/revoked", "RevokedKeys is not supported"},
 		{"KexAlgorithms=diffie-hellman-group1-sha1", "this server supports none of diffie-hellman-group1-sha1"},
 	} {
 		out, err := program(t, append(s.args, "-t", "-o", c.option)...).CombinedOutput()

@@ -26,6 +26,9 @@ func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.Pu
 	if err := c.acceptable(a.Algorithm, key); err != nil {
 		return nil, err
 	}
+	if err := c.revoked(key); err != nil {
+		return nil, err
+	}
 	u := c.account
 	files, err := c.opts.AuthorizedKeys(&serverconfig.User{Name: u.Name, Home: u.Home, UID: int(u.UID)})
 	if err != nil {

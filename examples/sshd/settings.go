@@ -64,7 +64,7 @@ func newSettings(file *serverconfig.File, flags *cmdline.SSHD) (*settings, error
 
 // unsupported are keywords that OpenSSH enforces and this server cannot: to
 // ignore them would let in what they are to keep out.
-var unsupported = []string{"ChrootDirectory", "RevokedKeys", "RefuseConnection"}
+var unsupported = []string{"ChrootDirectory", "RefuseConnection"}
 
 // loadHostKeys loads the host keys that the configuration names, or those at
 // the default place, where they are made if there are none.
