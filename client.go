@@ -68,6 +68,8 @@ type Client struct {
 	forwards *channel.RemoteForwards
 	login    *auth.ClientResult
 	cfg      *ClientConfig
+	ctx      context.Context // of cfg.ChannelHandlers
+	cancel   context.CancelFunc
 	ended    chan struct{} // closed when all of the connection's goroutines have ended
 	err      error         // valid then
 }
@@ -140,11 +142,11 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *C
 		return nil, err
 	}
 	tc.SetAuthenticated()
-	mux := channel.New(tc, cfg.Channels)
-	c := &Client{
-		conn: tc, mux: mux, forwards: channel.NewRemoteForwards(mux),
-		login: login, cfg: cfg, ended: make(chan struct{}),
-	}
+	c := &Client{conn: tc, login: login, cfg: cfg, ended: make(chan struct{})}
+	cfg.Channels.HandleOpen = c.handleOpen
+	c.mux = channel.New(tc, cfg.Channels)
+	c.forwards = channel.NewRemoteForwards(c.mux)
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	go c.run()
 	return c, nil
 }
@@ -167,35 +169,22 @@ func session(tc *transport.Conn) *auth.Session {
 func (c *Client) run() {
 	defer close(c.ended)
 	keep := c.cfg.KeepAlive.start(c.conn, c.mux)
-	ctx, cancel := context.WithCancel(context.Background())
-	accepting := make(chan struct{})
-	go func() {
-		defer close(accepting)
-		c.acceptChannels(ctx)
-	}()
 	c.err = c.mux.Run()
-	cancel()
+	c.cancel()
 	keep.stop()
-	<-accepting
 	c.conn.Close()
 }
 
-// acceptChannels serves the channels that the server opens.
-func (c *Client) acceptChannels(ctx context.Context) {
-	for {
-		nc, err := c.mux.Accept(ctx)
-		if err != nil {
-			return
-		}
-		if c.forwards.HandleChannel(nc) {
-			continue
-		}
-		if h := c.cfg.ChannelHandlers[nc.Type()]; h != nil {
-			go h(ctx, nc)
-			continue
-		}
-		nc.Reject(channel.UnknownChannelType, "not offered")
+// handleOpen serves a channel that the server opens. It never waits.
+func (c *Client) handleOpen(nc *channel.NewChannel) {
+	if c.forwards.HandleChannel(nc) {
+		return
 	}
+	if h := c.cfg.ChannelHandlers[nc.Type()]; h != nil {
+		go h(c.ctx, nc)
+		return
+	}
+	nc.Reject(channel.UnknownChannelType, "not offered")
 }
 
 // Command returns a Cmd that runs a command line in the user's shell at the

@@ -22,6 +22,7 @@ type ServerConn struct {
 	identity *auth.Identity
 	forward  *channel.ForwardServer
 	handlers sync.WaitGroup
+	ctx      context.Context // of the handlers, from serve on
 
 	sessions int // Server.mu
 }
@@ -30,6 +31,7 @@ func newServerConn(s *Server, tc *transport.Conn, identity *auth.Identity) *Serv
 	c := &ServerConn{server: s, conn: tc, identity: identity}
 	cfg := s.Channels
 	cfg.GlobalRequest = c.handleRequest
+	cfg.HandleOpen = c.handleOpen
 	c.mux = channel.New(tc, cfg)
 	c.forward = channel.NewForwardServer(c.mux, c.forwardConfig())
 	return c
@@ -81,10 +83,10 @@ func (c *ServerConn) serve(ctx context.Context) error {
 	if err := c.onConnect(); err != nil {
 		c.conn.Fail(err)
 	}
-	connCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	keep := c.server.KeepAlive.start(c.conn, c.mux)
-	c.handlers.Go(func() { c.acceptChannels(connCtx) })
 	err := c.mux.Run()
 	keep.stop()
 	cancel()
@@ -105,32 +107,27 @@ func (c *ServerConn) onConnect() (err error) {
 	return c.server.OnConnect(c)
 }
 
-func (c *ServerConn) acceptChannels(ctx context.Context) {
-	for {
-		nc, err := c.mux.Accept(ctx)
-		if err != nil {
-			return
-		}
-		switch {
-		case c.server.isClosing():
-			nc.Reject(channel.AdministrativelyProhibited, "server is shutting down")
-		case nc.Type() == "session":
-			c.acceptSession(ctx, nc)
-		case c.forward.HandleChannel(nc):
-		default:
-			c.acceptOther(ctx, nc)
-		}
+// handleOpen serves a channel that the client opens. It never waits.
+func (c *ServerConn) handleOpen(nc *channel.NewChannel) {
+	switch {
+	case c.server.isClosing():
+		nc.Reject(channel.AdministrativelyProhibited, "server is shutting down")
+	case nc.Type() == "session":
+		c.acceptSession(nc)
+	case c.forward.HandleChannel(nc):
+	default:
+		c.acceptOther(nc)
 	}
 }
 
-func (c *ServerConn) acceptSession(ctx context.Context, nc *channel.NewChannel) {
+func (c *ServerConn) acceptSession(nc *channel.NewChannel) {
 	if !c.addSession() {
 		nc.Reject(channel.ResourceShortage, "too many sessions")
 		return
 	}
 	c.handlers.Go(func() {
 		defer c.dropSession()
-		c.serveSession(ctx, nc)
+		c.serveSession(c.ctx, nc)
 	})
 }
 
@@ -156,7 +153,7 @@ func (c *ServerConn) dropSession() {
 	c.server.noteIdle()
 }
 
-func (c *ServerConn) acceptOther(ctx context.Context, nc *channel.NewChannel) {
+func (c *ServerConn) acceptOther(nc *channel.NewChannel) {
 	h := c.server.ChannelHandlers[nc.Type()]
 	if h == nil {
 		nc.Reject(channel.UnknownChannelType, "not offered")
@@ -164,7 +161,7 @@ func (c *ServerConn) acceptOther(ctx context.Context, nc *channel.NewChannel) {
 	}
 	c.handlers.Go(func() {
 		defer c.server.recovered("channel handler", func() {})
-		h(ctx, c, nc)
+		h(c.ctx, c, nc)
 	})
 }
 

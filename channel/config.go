@@ -79,6 +79,12 @@ type Config struct {
 	// [AdministrativelyProhibited].
 	AcceptBacklog int
 
+	// HandleOpen, where set, is given the peer's opens in the place of
+	// [Mux.Accept], and AcceptBacklog but for its sign means nothing. It is
+	// called by [Mux.Run], which reads nothing meanwhile: it must decide at
+	// once, or leave the channel to another goroutine.
+	HandleOpen func(*NewChannel)
+
 	// GlobalRequest serves the peer's global requests, one after the other,
 	// on a goroutine that lives while there are any. Nil refuses all.
 	GlobalRequest RequestHandler

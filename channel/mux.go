@@ -29,7 +29,7 @@ type Mux struct {
 	untold  []*stream
 	putOff  int // packets since the first of them
 
-	accepts     chan *NewChannel
+	accepts     chan *NewChannel // nil where cfg.HandleOpen is set
 	requests    requestQueue  // the peer's global requests
 	requestTurn chan struct{} // held while a global request that wants a reply is sent
 
@@ -57,7 +57,9 @@ func New(pc wire.PacketConn, cfg Config) *Mux {
 	m.cfg = cfg
 	m.budget.left.Store(cfg.WindowBudget)
 	m.ctx, m.cancel = context.WithCancelCause(context.Background())
-	m.accepts = make(chan *NewChannel, max(cfg.AcceptBacklog, 0))
+	if cfg.HandleOpen == nil {
+		m.accepts = make(chan *NewChannel, max(cfg.AcceptBacklog, 0))
+	}
 	m.requests.handler = cfg.GlobalRequest
 	return m
 }
@@ -80,7 +82,8 @@ func (noHolder) HoldUntilRead() {}
 // When it returns, every call on the Mux and its channels returns the same
 // cause, except that data received before is still there to be read.
 //
-// Run waits for nothing but pc.ReadPacket and calls no code of the user's.
+// Run waits for nothing but pc.ReadPacket and calls no code of the user's, but
+// for [Config.HandleOpen].
 func (m *Mux) Run() error {
 	if b, ok := m.pc.(wire.BatchReader); ok {
 		m.batched = true

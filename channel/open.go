@@ -194,8 +194,13 @@ func (m *Mux) receiveOpen(p []byte) error {
 		return refuse(ResourceShortage, "too many channels")
 	}
 	msg.extra = append([]byte(nil), msg.extra...)
+	n := &NewChannel{m: m, open: msg}
+	if m.cfg.HandleOpen != nil {
+		m.cfg.HandleOpen(n)
+		return nil
+	}
 	select {
-	case m.accepts <- &NewChannel{m: m, open: msg}:
+	case m.accepts <- n:
 		return nil
 	default:
 		m.unreserve()
@@ -205,6 +210,7 @@ func (m *Mux) receiveOpen(p []byte) error {
 
 // Accept returns the next channel that the peer asks to open, once there is
 // one. It must be answered: until then it counts against [Config.MaxChannels].
+// Where [Config.HandleOpen] is set there never is one.
 func (m *Mux) Accept(ctx context.Context) (*NewChannel, error) {
 	if isClosed(m.dead) {
 		return nil, m.deadErr()
