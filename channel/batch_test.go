@@ -96,3 +96,28 @@ func TestReadTakesBatch(t *testing.T) {
 		require.False(t, more)
 	})
 }
+
+// A holdingConn is a batchConn that notes what is asked of it.
+type holdingConn struct {
+	batchConn
+	did []string
+}
+
+func (c *holdingConn) Hold()    { c.did = append(c.did, "hold") }
+func (c *holdingConn) Release() { c.did = append(c.did, "release") }
+func (c *holdingConn) QueuePacket([]byte) error {
+	c.did = append(c.did, "queue")
+	return nil
+}
+
+// TestAnswersToBatch: what the reader answers to what was received together
+// is held until all of that is dispatched.
+func TestAnswersToBatch(t *testing.T) {
+	pc := &holdingConn{batchConn: batchConn{batches: make(chan [][]byte, 2)}}
+	request := globalRequest{name: "x", wantReply: true}.append(nil)
+	pc.batches <- [][]byte{request, request}
+	pc.batches <- [][]byte{request}
+	close(pc.batches)
+	require.ErrorIs(t, New(pc, Config{}).Run(), io.EOF)
+	require.Equal(t, []string{"hold", "queue", "queue", "release", "hold", "queue", "release"}, pc.did)
+}

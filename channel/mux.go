@@ -26,12 +26,13 @@ type Mux struct {
 	// Run's own: who waits for data that has come, and is told when nothing
 	// more is to be dispatched without reading from the network.
 	batched bool // pc says when that is
+	holds   bool // what is sent in answer is held until then
 	untold  []*stream
 	putOff  int // packets since the first of them
 
 	accepts     chan *NewChannel // nil where cfg.HandleOpen is set
-	requests    requestQueue  // the peer's global requests
-	requestTurn chan struct{} // held while a global request that wants a reply is sent
+	requests    requestQueue     // the peer's global requests
+	requestTurn chan struct{}    // held while a global request that wants a reply is sent
 
 	mu       sync.Mutex // a leaf
 	err      error      // why Run ended
@@ -74,9 +75,8 @@ func holderOf(pc wire.PacketConn) wire.Holder {
 
 type noHolder struct{}
 
-func (noHolder) Hold()          {}
-func (noHolder) Release()       {}
-func (noHolder) HoldUntilRead() {}
+func (noHolder) Hold()    {}
+func (noHolder) Release() {}
 
 // Run reads the connection until it ends, and returns why. It is called once.
 // When it returns, every call on the Mux and its channels returns the same
@@ -87,13 +87,16 @@ func (noHolder) HoldUntilRead() {}
 func (m *Mux) Run() error {
 	if b, ok := m.pc.(wire.BatchReader); ok {
 		m.batched = true
-		b.BeforeRead(m.tellAll)
+		b.BeforeRead(m.beforeRead)
 	}
 	err := m.cfgErr
 	for err == nil {
 		var p []byte
 		if p, err = m.pc.ReadPacket(); err == nil {
-			m.holder.HoldUntilRead()
+			if m.batched && !m.holds {
+				m.holds = true
+				m.holder.Hold()
+			}
 			err = m.dispatch(p)
 		}
 		if m.putOff++; m.putOff > maxPutOff {
@@ -115,6 +118,15 @@ func (m *Mux) Run() error {
 	m.requests.end(nil)
 	m.debug("connection ended", "cause", err)
 	return err
+}
+
+// beforeRead is called when all that was read is dispatched.
+func (m *Mux) beforeRead() {
+	m.tellAll()
+	if m.holds {
+		m.holds = false
+		m.holder.Release()
+	}
 }
 
 // tell wakes the Read of s that waits, or puts that off for as long as data is

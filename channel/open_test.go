@@ -3,12 +3,14 @@ package channel
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/packettest"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -275,4 +277,28 @@ func TestConfigValidate(t *testing.T) {
 		_, err := p.m.Open(t.Context(), "test", nil, OpenOptions{Window: minWindow - 1})
 		require.Error(t, err)
 	})
+}
+
+// TestHandleOpen: where a Config has HandleOpen, opens go there and wait for no
+// Accept.
+func TestHandleOpen(t *testing.T) {
+	a, b := packettest.Pair(0)
+	client := New(a, Config{})
+	server := New(b, Config{AcceptBacklog: 1, HandleOpen: func(n *NewChannel) {
+		if n.Type() == "no" {
+			n.Reject(UnknownChannelType, "no")
+			return
+		}
+		go n.Accept(nil)
+	}})
+	go client.Run()
+	go server.Run()
+	defer a.Fail(io.EOF)
+	for range 5 {
+		_, err := client.Open(t.Context(), "yes", nil, OpenOptions{})
+		require.NoError(t, err)
+		_, err = client.Open(t.Context(), "no", nil, OpenOptions{})
+		var refused *OpenError
+		require.ErrorAs(t, err, &refused)
+	}
 }

@@ -76,15 +76,6 @@ func (c *Conn) Release() {
 	c.flushAndUnlock(true)
 }
 
-// HoldUntilRead is for the goroutine that reads, after ReadPacket: a Hold until
-// it has used up what the connection underneath gave, and reads from that again.
-func (c *Conn) HoldUntilRead() {
-	if !c.in.holds {
-		c.in.holds = true
-		c.Hold()
-	}
-}
-
 // takeBatch returns the buffer of what has been written, for more.
 func (o *outgoing) takeBatch() []byte {
 	spare := o.batch[:0]

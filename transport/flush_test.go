@@ -133,35 +133,6 @@ func TestHold(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestHoldUntilRead: what the reading goroutine queues goes out together, once
-// it reads on.
-func TestHoldUntilRead(t *testing.T) {
-	a, b := tcpPair(t)
-	counted := &writeCounter{Conn: a}
-	client, server := authenticated(t, counted, b, clientConfig(Config{}), serverConfig(Config{}))
-	defer drop(client, server)
-	server.Hold()
-	require.NoError(t, server.QueuePacket(data(50)))
-	require.NoError(t, server.QueuePacket(data(50)))
-	server.Release()
-	before := counted.writes.Load()
-	for range 2 {
-		_, err := client.ReadPacket()
-		require.NoError(t, err)
-		client.HoldUntilRead()
-		require.NoError(t, client.QueuePacket(data(50)))
-	}
-	got := readAll(client)
-	for range 2 {
-		_, err := server.ReadPacket()
-		require.NoError(t, err)
-	}
-	require.LessOrEqual(t, counted.writes.Load(), before+2) // two, where the network cut in between
-	drop(client, server)
-	for range got {
-	}
-}
-
 // TestHoldAcrossRekey: a writer who waits for new keys while holding does not
 // keep them from being exchanged.
 func TestHoldAcrossRekey(t *testing.T) {

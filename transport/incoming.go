@@ -47,8 +47,6 @@ type incoming struct {
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
 	length uint32 // packet_length of the packet at r, 0 when not yet known
-
-	holds bool // Release is due before the next read
 }
 
 // next returns the payload of the next packet, valid until the next call.
@@ -104,10 +102,6 @@ func (c *Conn) fill(n int) error {
 	for in.w-in.r < n {
 		if in.beforeRead != nil {
 			in.beforeRead()
-		}
-		if in.holds {
-			in.holds = false
-			c.Release()
 		}
 		m, err := in.read(c.rwc, n)
 		in.w += m

@@ -38,11 +38,6 @@ type Holder interface {
 	// calls of Release. In between only WritePacket may wait.
 	Hold()
 	Release()
-
-	// HoldUntilRead is for the goroutine that reads, when ReadPacket has
-	// returned: it holds until ReadPacket has to wait, and so for no longer
-	// than that goroutine takes to handle what has arrived.
-	HoldUntilRead()
 }
 
 // A BatchReader is a PacketConn that reads many packets at once and tells when
