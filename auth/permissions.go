@@ -35,6 +35,11 @@ type Permissions struct {
 	// bare port, for any host. nil: no limit. Empty but not nil: none at all.
 	PermitOpen, PermitListen []string
 
+	// Tunnel is the only tun device that may be forwarded to: a number, or
+	// "any", as the empty string. It is for the handler of such channels to
+	// ask AllowsTunnel.
+	Tunnel string
+
 	// VerifyRequired: each security key of the login must have verified its
 	// user, as by a PIN.
 	VerifyRequired bool
@@ -67,8 +72,9 @@ var ErrConflict = errors.New("auth: permissions contradict each other")
 // Combine returns what both a and b allow: restrictions add up, lists of
 // permitted addresses intersect, environments and values unite. It is how the
 // permissions of several methods in a row become those of the login. Two
-// different forced commands, or different values for one variable or one key
-// of Values, are an error that wraps [ErrConflict]. Neither argument changes.
+// different forced commands or tun devices, or different values for one
+// variable or one key of Values, are an error that wraps [ErrConflict]. Neither
+// argument changes.
 func Combine(a, b *Permissions) (*Permissions, error) {
 	if a == nil {
 		return b.Clone(), nil
@@ -77,6 +83,7 @@ func Combine(a, b *Permissions) (*Permissions, error) {
 	if b == nil {
 		return c, nil
 	}
+	var ok bool
 	switch {
 	case c.ForceCommand == "":
 		c.ForceCommand = b.ForceCommand
@@ -100,6 +107,9 @@ func Combine(a, b *Permissions) (*Permissions, error) {
 	c.NoAgentForwarding = c.NoAgentForwarding || b.NoAgentForwarding
 	c.NoX11Forwarding = c.NoX11Forwarding || b.NoX11Forwarding
 	c.NoUserRC = c.NoUserRC || b.NoUserRC
+	if c.Tunnel, ok = narrowerTunnel(c.Tunnel, b.Tunnel); !ok {
+		return nil, fmt.Errorf("%w: two tun devices", ErrConflict)
+	}
 	c.VerifyRequired = c.VerifyRequired || b.VerifyRequired
 	c.NoTouchRequired = c.NoTouchRequired && b.NoTouchRequired
 	c.PermitOpen = intersect(c.PermitOpen, b.PermitOpen, false)
@@ -135,6 +145,27 @@ func (p *Permissions) AllowsOpen(host string, port uint32) bool {
 // that the server picks, which only a pattern with any port allows.
 func (p *Permissions) AllowsListen(host string, port uint32) bool {
 	return p == nil || !p.NoPortForwarding && permits(p.PermitListen, host, port, true)
+}
+
+// anyTunnel stands for every tun device, as the empty string does.
+const anyTunnel = "any"
+
+// AllowsTunnel reports whether packets may be forwarded to and from a tun
+// device, by its number in decimal; an empty device is one that the server
+// picks.
+func (p *Permissions) AllowsTunnel(device string) bool {
+	return p == nil || !p.NoPortForwarding && (p.Tunnel == "" || p.Tunnel == anyTunnel || p.Tunnel == device)
+}
+
+// narrowerTunnel returns the device that both a and b allow, if there is one.
+func narrowerTunnel(a, b string) (string, bool) {
+	switch {
+	case a == "" || a == anyTunnel && b != "":
+		return b, true
+	case b == "" || b == anyTunnel || a == b:
+		return a, true
+	}
+	return "", false
 }
 
 // A hostPort is one entry of a permit list; "*" stands for any.

@@ -18,6 +18,9 @@ func TestCombine(t *testing.T) {
 		{"user verification", &Permissions{VerifyRequired: true}, &Permissions{}, &Permissions{VerifyRequired: true}},
 		{"touch", &Permissions{NoTouchRequired: true}, &Permissions{}, &Permissions{}},
 		{"no touch", &Permissions{NoTouchRequired: true}, &Permissions{NoTouchRequired: true}, &Permissions{NoTouchRequired: true}},
+		{"tun device", &Permissions{Tunnel: "1"}, &Permissions{}, &Permissions{Tunnel: "1"}},
+		{"tun device of any", &Permissions{Tunnel: "1"}, &Permissions{Tunnel: "any"}, &Permissions{Tunnel: "1"}},
+		{"any tun device", &Permissions{Tunnel: "any"}, &Permissions{}, &Permissions{Tunnel: "any"}},
 		{"one command", &Permissions{ForceCommand: "a"}, &Permissions{}, &Permissions{ForceCommand: "a"}},
 		{"same command", &Permissions{ForceCommand: "a"}, &Permissions{ForceCommand: "a"}, &Permissions{ForceCommand: "a"}},
 		{"environment", &Permissions{Environment: []string{"A=1", "B=2"}}, &Permissions{Environment: []string{"B=2", "C=3"}},
@@ -55,6 +58,7 @@ func TestCombine(t *testing.T) {
 func TestCombineConflicts(t *testing.T) {
 	for name, p := range map[string][2]*Permissions{
 		"commands":    {{ForceCommand: "a"}, {ForceCommand: "b"}},
+		"tun devices": {{Tunnel: "1"}, {Tunnel: "2"}},
 		"environment": {{Environment: []string{"A=1"}}, {Environment: []string{"A=2"}}},
 		"values":      {{Values: map[string]any{"a": 1}}, {Values: map[string]any{"a": []int{1}}}},
 	} {
@@ -96,4 +100,14 @@ func TestAllows(t *testing.T) {
 	}
 	var none *Permissions
 	require.True(t, none.AllowsOpen("x", 1) && none.AllowsListen("x", 1))
+}
+
+func TestAllowsTunnel(t *testing.T) {
+	require.True(t, (*Permissions)(nil).AllowsTunnel("1"))
+	require.True(t, (&Permissions{}).AllowsTunnel("1"))
+	require.True(t, (&Permissions{Tunnel: "any"}).AllowsTunnel(""))
+	require.True(t, (&Permissions{Tunnel: "1"}).AllowsTunnel("1"))
+	require.False(t, (&Permissions{Tunnel: "1"}).AllowsTunnel("2"))
+	require.False(t, (&Permissions{Tunnel: "1"}).AllowsTunnel(""), "one that the server picks may be another")
+	require.False(t, (&Permissions{NoPortForwarding: true}).AllowsTunnel("1"))
 }
