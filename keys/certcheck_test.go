@@ -1,14 +1,16 @@
 package keys
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/internal/certtest"
 )
 
 func TestCertificateCheck(t *testing.T) {
@@ -124,7 +126,7 @@ func TestCertificateCheck(t *testing.T) {
 func TestDefect_NoPrincipals(t *testing.T) {
 	for _, certType := range []CertificateType{UserCertificate, HostCertificate} {
 		f := newForge()
-		f.principals, f.certType = nil, uint32(certType)
+		f.Principals, f.Type = nil, uint32(certType)
 		c, err := ParseCertificate(f.blob(t))
 		require.NoError(t, err)
 		for _, name := range []string{"", "alice", "*"} {
@@ -171,7 +173,7 @@ func TestHostCertificateCheck(t *testing.T) {
 func TestHostCertificateOptions(t *testing.T) {
 	for _, name := range []string{ForceCommandOption, VerifyRequiredOption, "new@example.com"} {
 		f := newForge()
-		f.certType, f.critical = uint32(HostCertificate), option(name, nil)
+		f.Type, f.Critical = uint32(HostCertificate), certtest.Option(name, nil)
 		c, err := ParseCertificate(f.blob(t))
 		require.NoError(t, err)
 		check := userCheck()
@@ -182,8 +184,8 @@ func TestHostCertificateOptions(t *testing.T) {
 
 func TestCertificateOptions(t *testing.T) {
 	f := newForge()
-	f.critical = slicesConcat(textOption(ForceCommandOption, "ls"), textOption(SourceAddressOption, "192.0.2.1,::/0,10.0.0.0/8"), option(VerifyRequiredOption, nil))
-	f.extensions = slicesConcat(option(NoTouchRequired, nil), option(PermitUserRC, nil))
+	f.Critical = slices.Concat(certtest.TextOption(ForceCommandOption, "ls"), certtest.TextOption(SourceAddressOption, "192.0.2.1,::/0,10.0.0.0/8"), certtest.Option(VerifyRequiredOption, nil))
+	f.Extensions = slices.Concat(certtest.Option(NoTouchRequired, nil), certtest.Option(PermitUserRC, nil))
 	c, err := ParseCertificate(f.blob(t))
 	require.NoError(t, err)
 	o, err := c.Options()
@@ -200,19 +202,19 @@ func TestCertificateOptions(t *testing.T) {
 	require.False(t, o.AllowsAddress(netip.Addr{}))
 
 	for name, change := range map[string]func(f *forge){
-		"flag with value":           func(f *forge) { f.critical = textOption(VerifyRequiredOption, "yes") },
-		"extension with value":      func(f *forge) { f.extensions = textOption(PermitPTY, "yes") },
-		"command without a string":  func(f *forge) { f.critical = option(ForceCommandOption, nil) },
-		"command cut":               func(f *forge) { f.critical = option(ForceCommandOption, []byte{0, 0, 0, 2, 'l'}) },
-		"bytes after the command":   func(f *forge) { f.critical = option(ForceCommandOption, []byte{0, 0, 0, 1, 'l', 0}) },
-		"zero byte in command":      func(f *forge) { f.critical = textOption(ForceCommandOption, "a\x00b") },
-		"no addresses":              func(f *forge) { f.critical = option(SourceAddressOption, nil) },
-		"TestDefect_EmptyAddresses": func(f *forge) { f.critical = textOption(SourceAddressOption, "") },
-		"empty address":             func(f *forge) { f.critical = textOption(SourceAddressOption, "192.0.2.1,") },
-		"host bits":                 func(f *forge) { f.critical = textOption(SourceAddressOption, "192.0.2.1/24") },
-		"pattern":                   func(f *forge) { f.critical = textOption(SourceAddressOption, "192.0.2.*") },
-		"negation":                  func(f *forge) { f.critical = textOption(SourceAddressOption, "!192.0.2.1") },
-		"name":                      func(f *forge) { f.critical = textOption(SourceAddressOption, "localhost") },
+		"flag with value":           func(f *forge) { f.Critical = certtest.TextOption(VerifyRequiredOption, "yes") },
+		"extension with value":      func(f *forge) { f.Extensions = certtest.TextOption(PermitPTY, "yes") },
+		"command without a string":  func(f *forge) { f.Critical = certtest.Option(ForceCommandOption, nil) },
+		"command cut":               func(f *forge) { f.Critical = certtest.Option(ForceCommandOption, []byte{0, 0, 0, 2, 'l'}) },
+		"bytes after the command":   func(f *forge) { f.Critical = certtest.Option(ForceCommandOption, []byte{0, 0, 0, 1, 'l', 0}) },
+		"zero byte in command":      func(f *forge) { f.Critical = certtest.TextOption(ForceCommandOption, "a\x00b") },
+		"no addresses":              func(f *forge) { f.Critical = certtest.Option(SourceAddressOption, nil) },
+		"TestDefect_EmptyAddresses": func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "") },
+		"empty address":             func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "192.0.2.1,") },
+		"host bits":                 func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "192.0.2.1/24") },
+		"pattern":                   func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "192.0.2.*") },
+		"negation":                  func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "!192.0.2.1") },
+		"name":                      func(f *forge) { f.Critical = certtest.TextOption(SourceAddressOption, "localhost") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newForge()
@@ -230,8 +232,6 @@ func TestCertificateOptions(t *testing.T) {
 		})
 	}
 }
-
-func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 func TestDefect_TerminalEscapes(t *testing.T) {
 	claims := userClaims()

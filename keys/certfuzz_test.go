@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/internal/certtest"
 )
 
 func FuzzParseCertificate(f *testing.F) {
@@ -16,7 +18,7 @@ func FuzzParseCertificate(f *testing.F) {
 		f.Add(issue(f, claims).Marshal())
 	}
 	forged := newForge()
-	forged.critical = textOption(ForceCommandOption, "ls")
+	forged.Critical = certtest.TextOption(ForceCommandOption, "ls")
 	f.Add(forged.blob(f))
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		defer watch(t)()
@@ -41,13 +43,13 @@ func FuzzParseCertificate(f *testing.F) {
 
 func FuzzCertificateBody(f *testing.F) {
 	forged := newForge()
-	f.Add(uint32(1), "id", forged.principals, textOption(SourceAddressOption, "::/0"), option(PermitPTY, nil))
+	f.Add(uint32(1), "id", forged.Principals, certtest.TextOption(SourceAddressOption, "::/0"), certtest.Option(PermitPTY, nil))
 	f.Add(uint32(2), "", []byte(nil), []byte(nil), []byte(nil))
 	f.Fuzz(func(t *testing.T, certType uint32, keyID string, principals, critical, extensions []byte) {
 		defer watch(t)()
 		forged := newForge()
-		forged.certType, forged.keyID, forged.principals = certType, keyID, principals
-		forged.critical, forged.extensions = critical, extensions
+		forged.Type, forged.KeyID, forged.Principals = certType, keyID, principals
+		forged.Critical, forged.Extensions = critical, extensions
 		c, err := ParseCertificate(forged.blob(t))
 		if err != nil {
 			_ = err.Error()

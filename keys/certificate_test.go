@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/certtest"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -149,49 +150,29 @@ func TestCertificateNames(t *testing.T) {
 	}
 }
 
-// forge builds certificates that Issue does not issue. Each field is as in the
-
-// wire form; a zero one is that of claims.
-
+// A forge builds certificates that Issue does not issue. newForge has the
+// fields of a good one.
 type forge struct {
-	name                 string
-	keyFields            []byte
-	certType             uint32
-	keyID                string
-	principals           []byte
-	after, before        uint64
-	critical, extensions []byte
-	reserved             []byte
-	ca                   []byte
-	signer               Signer
-	algorithm            string
-	signature            []byte
+	certtest.Fields
+	signer    Signer
+	algorithm string
+	signature []byte // if not nil: in place of the signer's
 }
 
 func newForge() *forge {
 	key := wire.NewReader(subject().PublicKey().Marshal())
 	name := key.Text()
 	return &forge{
-		name: certificateName(name), keyFields: key.Rest(), certType: uint32(UserCertificate), keyID: "id",
-		principals: wire.AppendString(nil, "alice"), before: math.MaxUint64,
-		ca: authority().PublicKey().Marshal(), signer: authority(), algorithm: KeyEd25519,
+		Fields: certtest.Fields{
+			Name: certificateName(name), Key: key.Rest(), Type: uint32(UserCertificate), KeyID: "id",
+			Principals: certtest.Names("alice"), Before: math.MaxUint64, Authority: authority().PublicKey().Marshal(),
+		},
+		signer: authority(), algorithm: KeyEd25519,
 	}
 }
 
 func (f *forge) blob(t testing.TB) []byte {
-	b := wire.AppendString(nil, f.name)
-	b = wire.AppendString(b, "a nonce")
-	b = append(b, f.keyFields...)
-	b = wire.AppendUint64(b, 0)
-	b = wire.AppendUint32(b, f.certType)
-	b = wire.AppendString(b, f.keyID)
-	b = wire.AppendString(b, f.principals)
-	b = wire.AppendUint64(b, f.after)
-	b = wire.AppendUint64(b, f.before)
-	b = wire.AppendString(b, f.critical)
-	b = wire.AppendString(b, f.extensions)
-	b = wire.AppendString(b, f.reserved)
-	b = wire.AppendString(b, f.ca)
+	b := f.Unsigned()
 	signature := f.signature
 	if signature == nil {
 		sig, err := f.signer.Sign(context.Background(), f.algorithm, b)
@@ -201,38 +182,32 @@ func (f *forge) blob(t testing.TB) []byte {
 	return wire.AppendString(b, signature)
 }
 
-func option(name string, data []byte) []byte {
-	return wire.AppendString(wire.AppendString(nil, name), data)
-}
-
-func textOption(name, value string) []byte { return option(name, wire.AppendString(nil, value)) }
-
 func TestCertificateMalformed(t *testing.T) {
 	manyOptions, manyPrincipals := []byte(nil), []byte(nil)
 	for i := range maxCertificateOptions + 1 {
-		manyOptions = append(manyOptions, option(fmt.Sprintf("o%d", i), nil)...)
+		manyOptions = append(manyOptions, certtest.Option(fmt.Sprintf("o%d", i), nil)...)
 		manyPrincipals = wire.AppendString(manyPrincipals, fmt.Sprint(i))
 	}
 	for name, change := range map[string]func(f *forge){
-		"type 0":                   func(f *forge) { f.certType = 0 },
-		"type 3":                   func(f *forge) { f.certType = 3 },
-		"zero byte in key ID":      func(f *forge) { f.keyID = "a\x00b" },
-		"zero byte in principal":   func(f *forge) { f.principals = wire.AppendString(nil, "a\x00") },
-		"principals cut":           func(f *forge) { f.principals = []byte{0, 0, 0, 9, 'a'} },
-		"too many principals":      func(f *forge) { f.principals = manyPrincipals },
-		"option cut":               func(f *forge) { f.critical = wire.AppendString(nil, "name") },
-		"option twice":             func(f *forge) { f.critical = append(option("a", nil), option("a", nil)...) },
-		"extension cut":            func(f *forge) { f.extensions = []byte{0, 0} },
-		"extension twice":          func(f *forge) { f.extensions = append(option("a", nil), option("a", nil)...) },
-		"zero byte in option name": func(f *forge) { f.critical = option("a\x00", nil) },
-		"too many options":         func(f *forge) { f.critical = manyOptions },
-		"too many extensions":      func(f *forge) { f.extensions = manyOptions },
-		"another type's key":       func(f *forge) { f.name = certificateName(KeyECDSA384) },
-		"unknown type":             func(f *forge) { f.name = "ssh-dss-cert-v01@openssh.com" },
-		"plain type":               func(f *forge) { f.name = KeyECDSA256 },
-		"no authority":             func(f *forge) { f.ca = nil },
-		"bytes after authority":    func(f *forge) { f.ca = append(bytes.Clone(f.ca), 0) },
-		"another authority":        func(f *forge) { f.ca = subject().PublicKey().Marshal() },
+		"type 0":                   func(f *forge) { f.Type = 0 },
+		"type 3":                   func(f *forge) { f.Type = 3 },
+		"zero byte in key ID":      func(f *forge) { f.KeyID = "a\x00b" },
+		"zero byte in principal":   func(f *forge) { f.Principals = wire.AppendString(nil, "a\x00") },
+		"principals cut":           func(f *forge) { f.Principals = []byte{0, 0, 0, 9, 'a'} },
+		"too many principals":      func(f *forge) { f.Principals = manyPrincipals },
+		"option cut":               func(f *forge) { f.Critical = wire.AppendString(nil, "name") },
+		"option twice":             func(f *forge) { f.Critical = append(certtest.Option("a", nil), certtest.Option("a", nil)...) },
+		"extension cut":            func(f *forge) { f.Extensions = []byte{0, 0} },
+		"extension twice":          func(f *forge) { f.Extensions = append(certtest.Option("a", nil), certtest.Option("a", nil)...) },
+		"zero byte in option name": func(f *forge) { f.Critical = certtest.Option("a\x00", nil) },
+		"too many options":         func(f *forge) { f.Critical = manyOptions },
+		"too many extensions":      func(f *forge) { f.Extensions = manyOptions },
+		"another type's key":       func(f *forge) { f.Name = certificateName(KeyECDSA384) },
+		"unknown type":             func(f *forge) { f.Name = "ssh-dss-cert-v01@openssh.com" },
+		"plain type":               func(f *forge) { f.Name = KeyECDSA256 },
+		"no authority":             func(f *forge) { f.Authority = nil },
+		"bytes after authority":    func(f *forge) { f.Authority = append(bytes.Clone(f.Authority), 0) },
+		"another authority":        func(f *forge) { f.Authority = subject().PublicKey().Marshal() },
 		"no signature":             func(f *forge) { f.signature = []byte{} },
 		"signature of algorithm":   func(f *forge) { f.signature = (&Signature{Format: "ssh-rsa", Blob: []byte{1}}).Marshal() },
 		"signature of certificate": func(f *forge) {
@@ -252,8 +227,8 @@ func TestCertificateMalformed(t *testing.T) {
 	}
 	// What is reserved may hold anything, and options may stand in any order.
 	f := newForge()
-	f.reserved = []byte{1}
-	f.extensions = append(option(PermitPTY, nil), option("a", []byte("odd"))...)
+	f.Reserved = []byte{1}
+	f.Extensions = append(certtest.Option(PermitPTY, nil), certtest.Option("a", []byte("odd"))...)
 	c, err := ParseCertificate(f.blob(t))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{PermitPTY: "", "a": "odd"}, c.Claims().Extensions)
@@ -270,7 +245,7 @@ func TestDefect_NestedCertificate(t *testing.T) {
 	blob := issue(t, inner).Marshal()
 	for range 3 {
 		f := newForge()
-		f.ca = blob
+		f.Authority = blob
 		blob = f.blob(t)
 		_, err := ParseCertificate(blob)
 		var unknown *UnknownTypeError

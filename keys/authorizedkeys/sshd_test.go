@@ -2,7 +2,6 @@ package authorizedkeys
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,10 +12,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/sshdtest"
 	"github.com/fairlead-go/ssh/keys"
 )
 
@@ -81,21 +80,15 @@ func sshdAccepts(t *testing.T, lines []string) map[int]bool {
 	require.NoError(t, err)
 	pem, err := hostKey.MarshalOpenSSH(keys.MarshalOptions{})
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "host_key"), pem, 0o600))
 	var file bytes.Buffer
 	for i, odd := range lines {
 		file.WriteString(lineFor(odd, ed(t, i)) + "\n")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.pub", i)), keys.MarshalAuthorizedKey(ed(t, i), ""), 0o600))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "authorized_keys"), file.Bytes(), 0o600))
-	config := strings.Join([]string{
-		"HostKey " + dir + "/host_key", "AuthorizedKeysFile " + dir + "/authorized_keys", "PidFile none", "StrictModes no", "UsePAM no",
-		"PermitRootLogin yes", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "MaxAuthTries 10000", "LoginGraceTime 0", "LogLevel ERROR", "",
-	}, "\n")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "sshd_config"), []byte(config), 0o600))
-	if os.Getuid() == 0 {
-		require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // where sshd empties its root
-	}
+	address := sshdtest.Start(t, pem, "AuthorizedKeysFile "+dir+"/authorized_keys")
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
 
 	me, err := user.Current()
 	require.NoError(t, err)
@@ -103,7 +96,7 @@ func sshdAccepts(t *testing.T, lines []string) map[int]bool {
 	const batch = 90 // ssh takes 100 identity files
 	accepted := make(map[int]bool)
 	for first := 0; first < len(lines); first += batch {
-		args := []string{"-v", "-F", "none", "-p", startSSHD(t, dir), "-l", me.Username,
+		args := []string{"-v", "-F", "none", "-p", port, "-l", me.Username,
 			"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "PreferredAuthentications=publickey",
 			"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=/dev/null"}
 		for i := first; i < min(first+batch, len(lines)); i++ {
@@ -118,41 +111,6 @@ func sshdAccepts(t *testing.T, lines []string) map[int]bool {
 		}
 	}
 	return accepted
-}
-
-// startSSHD starts sshd for the length of the test and returns its port.
-func startSSHD(t *testing.T, dir string) string {
-	for range 10 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		address := l.Addr().String()
-		require.NoError(t, l.Close())
-		ctx, cancel := context.WithCancel(t.Context())
-		cmd := exec.CommandContext(ctx, "/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(dir, "sshd_config"), "-o", "ListenAddress="+address)
-		var log bytes.Buffer
-		cmd.Stderr = &log
-		cmd.WaitDelay = time.Second
-		require.NoError(t, cmd.Start())
-		ended := make(chan struct{})
-		go func() { cmd.Wait(); close(ended) }()
-		t.Cleanup(func() { cancel(); <-ended })
-		for running := true; running; {
-			conn, err := net.Dial("tcp", address)
-			if err == nil {
-				conn.Close()
-				_, port, _ := net.SplitHostPort(address)
-				return port
-			}
-			select {
-			case <-ended: // another process may have taken the port
-				running = false
-				t.Logf("sshd: %s", log.String())
-			case <-time.After(25 * time.Millisecond):
-			}
-		}
-	}
-	require.Fail(t, "sshd does not start")
-	return ""
 }
 
 // ssh-keygen sees a key on the same lines, whatever it thinks of the options.
