@@ -135,6 +135,8 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *C
 		Banner:         cfg.Banner,
 		ChangePassword: cfg.ChangePassword,
 		ReplyTimeout:   cfg.ReplyTimeout,
+
+		LegacyAlgorithms: cfg.Transport.LegacyAlgorithms.Signatures,
 	})
 	if err != nil {
 		tc.Fail(err)

@@ -413,16 +413,17 @@ func (s *Server) end(v *serving) {
 
 // logIn exchanges keys and authenticates the user.
 func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerConn, error) {
+	authConfig := s.authConfig() // what it accepts is announced
 	tc, err := transport.Server(ctx, conn, &transport.ServerConfig{
 		Config:              s.Transport,
 		HostKeys:            s.HostKeys,
-		PublicKeyAlgorithms: s.Auth.SignatureAlgorithms(), // what authentication accepts
+		PublicKeyAlgorithms: authConfig.SignatureAlgorithms(),
 		Moduli:              s.Moduli,
 	})
 	if err != nil {
 		return nil, err
 	}
-	identity, err := s.authenticate(ctx, tc)
+	identity, err := s.authenticate(ctx, tc, authConfig)
 	if err != nil {
 		tc.Fail(err)
 		tc.Close()
@@ -434,9 +435,19 @@ func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerCon
 
 // authenticate has the user prove who they are. A callback that panics lets
 // nobody in.
-func (s *Server) authenticate(ctx context.Context, tc *transport.Conn) (id *auth.Identity, err error) {
+func (s *Server) authenticate(ctx context.Context, tc *transport.Conn, cfg *auth.ServerConfig) (id *auth.Identity, err error) {
 	defer s.recovered("authentication callback", func() { id, err = nil, errPanicked })
-	return auth.Server(ctx, tc, session(tc), &s.Auth)
+	return auth.Server(ctx, tc, session(tc), cfg)
+}
+
+// authConfig is Auth, with what the transport's configuration says of users'
+// keys.
+func (s *Server) authConfig() *auth.ServerConfig {
+	cfg := s.Auth
+	if cfg.LegacyAlgorithms == nil {
+		cfg.LegacyAlgorithms = s.Transport.LegacyAlgorithms.Signatures
+	}
+	return &cfg
 }
 
 // errPanicked ends what the server's own callback could not decide.

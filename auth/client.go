@@ -33,6 +33,10 @@ type ClientConfig struct {
 	// ChangePassword returns a new password when the server requires one. nil
 	// gives up the method.
 	ChangePassword func(ctx context.Context, change *PasswordChange) (string, error)
+	// LegacyAlgorithms are those of what keys.LegacyAlgorithms returns that
+	// keys may sign with, where the server takes nothing better or does not
+	// say what it takes.
+	LegacyAlgorithms []string
 	// ReplyTimeout bounds each wait for the server. Callbacks are not bounded
 	// by it. 0: 120 s; negative: none.
 	ReplyTimeout time.Duration
@@ -105,6 +109,9 @@ func Client(ctx context.Context, pc wire.PacketConn, s *Session, cfg *ClientConf
 	}
 	if slices.Contains(cfg.Methods, nil) {
 		return nil, errors.New("auth: a method is nil")
+	}
+	if err := checkLegacy(cfg.LegacyAlgorithms); err != nil {
+		return nil, err
 	}
 	c := &client{ctx: ctx, pc: pc, session: s, cfg: cfg, timeout: cmp.Or(cfg.ReplyTimeout, defaultReplyTimeout)}
 	stop := context.AfterFunc(ctx, func() { pc.Fail(context.Cause(ctx)) })

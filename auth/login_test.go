@@ -136,6 +136,7 @@ func TestConfigFailsClosed(t *testing.T) {
 		"change alone":      {ChangePassword: func(context.Context, *Attempt, []byte, []byte) (*Permissions, error) { return nil, nil }},
 		"verified alone":    {Verified: func(context.Context, *Identity) ([]string, error) { return nil, nil }},
 		"unknown algorithm": {PublicKey: keyIs(), PublicKeyAlgorithms: []string{"ssh-rsa"}},
+		"legacy algorithm":  {PublicKey: keyIs(), LegacyAlgorithms: []string{"ssh-dss"}},
 		"negative tries":    {None: AllowAnonymous, MaxAuthTries: -1},
 		"negative attempts": {None: AllowAnonymous, MaxAttempts: -1},
 		"long banner":       {None: AllowAnonymous, Banner: strings.Repeat("x", maxBannerBytes+1)},
@@ -150,7 +151,7 @@ func TestConfigFailsClosed(t *testing.T) {
 		_, err = Client(t.Context(), nil, s, &ClientConfig{User: "bob"})
 		require.Error(t, err)
 	}
-	for _, cfg := range []*ClientConfig{nil, {}, {User: "bob", Methods: []Method{nil}}} {
+	for _, cfg := range []*ClientConfig{nil, {}, {User: "bob", Methods: []Method{nil}}, {User: "bob", LegacyAlgorithms: []string{"ssh-ed25519"}}} {
 		_, err := Client(t.Context(), nil, session(), cfg)
 		require.Error(t, err)
 	}

@@ -91,7 +91,7 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 	if m.signed {
 		// Before the callback, which so sees a proven key or is asked a
 		// question, and nothing between.
-		a.Assertion, err = keys.VerifyAssertion(key, m.algorithm, signedData(s.session.ID, s.user, &m), m.signature)
+		a.Assertion, err = verify(key, m.algorithm, signedData(s.session.ID, s.user, &m), m.signature)
 		if err != nil {
 			return denied(err), nil
 		}
@@ -113,6 +113,15 @@ func judgePublicKey(s *server, a *Attempt, fields []byte) (verdict, error) {
 	}, nil
 }
 
+// verify is keys.VerifyAssertion, and keys.VerifyLegacy for an algorithm that is
+// allowed although it is not safe.
+func verify(key keys.PublicKey, algorithm string, data, signature []byte) (*keys.Assertion, error) {
+	if slices.Contains(keys.LegacyAlgorithms(), algorithm) {
+		return nil, keys.VerifyLegacy(key, algorithm, data, signature)
+	}
+	return keys.VerifyAssertion(key, algorithm, data, signature)
+}
+
 // checkKey parses the key or certificate and refuses an algorithm that is not
 // allowed or not the key's, and a key that has been proven already, with a
 // certificate or without: two proofs are of two keys.
@@ -124,7 +133,7 @@ func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(key.Algorithms(), m.algorithm) {
+	if !slices.Contains(key.Algorithms(), m.algorithm) && !slices.Contains(keys.LegacyAlgorithmsOf(key), m.algorithm) {
 		return nil, fmt.Errorf("auth: algorithm %s is not one of the %s key", m.algorithm, key.Type())
 	}
 	for _, proof := range s.proven {
@@ -212,7 +221,11 @@ func (r *publicKeyRun) try(c *client, signer keys.Signer) (out outcome, tried bo
 		}
 	}
 	m.signed = true
-	sig, err := signer.Sign(c.ctx, m.algorithm, signedData(c.session.ID, c.cfg.User, &m))
+	sign := signer.Sign
+	if old, ok := signer.(keys.LegacySigner); ok && slices.Contains(old.LegacyAlgorithms(), m.algorithm) {
+		sign = old.SignLegacy
+	}
+	sig, err := sign(c.ctx, m.algorithm, signedData(c.session.ID, c.cfg.User, &m))
 	if err == nil && (sig == nil || sig.Format != keys.SignatureFormat(m.algorithm)) {
 		err = errors.New("signer used another algorithm than it was asked for")
 	}
@@ -278,6 +291,14 @@ func (c *client) signatureAlgorithm(signer keys.Signer) string {
 	for _, name := range usable {
 		if slices.Contains(announced, keys.SignatureFormat(name)) {
 			return name
+		}
+	}
+	// A server that announces nothing may be older than what is safe.
+	if old, ok := signer.(keys.LegacySigner); ok {
+		for _, name := range old.LegacyAlgorithms() {
+			if slices.Contains(c.cfg.LegacyAlgorithms, name) && (announced == nil || slices.Contains(announced, name)) {
+				return name
+			}
 		}
 	}
 	if len(usable) > 0 && (announced == nil || usable[0] == signer.PublicKey().Type()) {

@@ -211,8 +211,53 @@ func TestClientChoosesAlgorithm(t *testing.T) {
 		{keyA, []string{keys.RSASHA256, keys.RSASHA512}, keys.KeyEd25519}, // servers that announce only what is new
 		{keyECDSA, []string{keys.KeyECDSA256}, keys.KeyECDSA256},
 	} {
-		c := &client{session: &Session{ServerSigAlgs: func() []string { return tt.announced }}}
+		c := &client{cfg: &ClientConfig{}, session: &Session{ServerSigAlgs: func() []string { return tt.announced }}}
 		require.Equal(t, tt.want, c.signatureAlgorithm(tt.signer), "%v of %v", tt.signer.Algorithms(), tt.announced)
+	}
+	for _, tt := range []struct {
+		signer    keys.Signer
+		announced []string
+		want      string
+	}{
+		{keyRSA, nil, keys.RSASHA1},
+		{keyRSA, []string{keys.RSASHA1}, keys.RSASHA1},
+		{keyRSA, []string{keys.RSASHA1, keys.RSASHA256}, keys.RSASHA256},
+		{keyRSA, []string{}, ""},
+		{keyRSA, []string{keys.KeyEd25519}, ""},
+		{manySigner{keyRSA, all}, nil, keys.RSASHA512}, // not a LegacySigner
+		{keyA, nil, keys.KeyEd25519},
+		{keyA, []string{keys.RSASHA1}, keys.KeyEd25519},
+	} {
+		c := &client{cfg: &ClientConfig{LegacyAlgorithms: keys.LegacyAlgorithms()}, session: &Session{ServerSigAlgs: func() []string { return tt.announced }}}
+		require.Equal(t, tt.want, c.signatureAlgorithm(tt.signer), "%v", tt.announced)
+	}
+}
+
+// TestLegacySignatures: SHA-1 logs in only where both sides admit it.
+func TestLegacySignatures(t *testing.T) {
+	for _, tt := range []struct{ client, server bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		sc := &ServerConfig{FailureDelay: -1, PublicKey: keyIs(keyRSA)}
+		cc := &ClientConfig{User: "alice", Methods: []Method{PublicKeys(keyRSA)}}
+		if tt.client {
+			cc.LegacyAlgorithms = keys.LegacyAlgorithms()
+		}
+		if tt.server {
+			sc.LegacyAlgorithms = keys.LegacyAlgorithms()
+			sc.PublicKeyAlgorithms = keys.LegacyAlgorithms()
+		}
+		bubble(t, func(t *testing.T, backlog int) {
+			r := login(t, backlog, cc, sc)
+			if tt.client != tt.server {
+				require.Error(t, r.clientErr)
+				return
+			}
+			require.NoError(t, r.clientErr)
+			want := keys.RSASHA512
+			if tt.client {
+				want = keys.RSASHA1
+			}
+			require.Equal(t, want, r.client.Algorithm)
+		})
 	}
 }
 

@@ -95,6 +95,10 @@ type ServerConfig struct {
 	// and with Certificate [keys.CertificateAlgorithms]. What the transport is
 	// to announce is what SignatureAlgorithms returns.
 	PublicKeyAlgorithms []string
+	// LegacyAlgorithms are those of what keys.LegacyAlgorithms returns that may
+	// be used: they may stand in PublicKeyAlgorithms, which if nil ends with
+	// them.
+	LegacyAlgorithms []string
 
 	// FailureDelay is the least time from a request to its refusal, for
 	// requests that a callback or a signature check decided. One that takes
@@ -118,6 +122,15 @@ func AllowAnonymous(context.Context, *Attempt) (*Permissions, error) { return ni
 // for method publickey by default, preferred first. SHA-1 is not among them.
 func PublicKeyAlgorithms() []string {
 	return keys.Algorithms()
+}
+
+func checkLegacy(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(keys.LegacyAlgorithms(), name) {
+			return fmt.Errorf("auth: unknown legacy algorithm %q", name)
+		}
+	}
+	return nil
 }
 
 // An Attempt is one request of a client, valid during the callback.
@@ -186,9 +199,9 @@ func (c *ServerConfig) publicKeyAlgorithms() []string {
 	case c.PublicKeyAlgorithms != nil:
 		return slices.Clone(c.PublicKeyAlgorithms)
 	case c.Certificate == nil:
-		return PublicKeyAlgorithms()
+		return append(PublicKeyAlgorithms(), c.LegacyAlgorithms...)
 	}
-	return append(PublicKeyAlgorithms(), keys.CertificateAlgorithms()...)
+	return slices.Concat(PublicKeyAlgorithms(), keys.CertificateAlgorithms(), c.LegacyAlgorithms)
 }
 
 // withDefaults returns a copy of c with its defaults filled in, or what is
@@ -208,10 +221,16 @@ func (c *ServerConfig) withDefaults() (*ServerConfig, error) {
 	if len(d.Banner) > maxBannerBytes {
 		return nil, fmt.Errorf("auth: Banner is longer than %d bytes", maxBannerBytes)
 	}
+	if err := checkLegacy(d.LegacyAlgorithms); err != nil {
+		return nil, err
+	}
 	d.PublicKeyAlgorithms = c.publicKeyAlgorithms()
 	for _, name := range d.PublicKeyAlgorithms {
 		format := keys.SignatureFormat(name)
 		switch {
+		case slices.Contains(d.LegacyAlgorithms, name):
+		case slices.Contains(keys.LegacyAlgorithms(), name):
+			return nil, fmt.Errorf("auth: public key algorithm %q is not safe: it needs LegacyAlgorithms", name)
 		case !slices.Contains(keys.SupportedAlgorithms(), format):
 			return nil, fmt.Errorf("auth: unknown public key algorithm %q", name)
 		case format != name && c.Certificate == nil:

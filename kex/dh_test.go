@@ -51,6 +51,7 @@ func TestDefect_DiffieHellmanPublicValues(t *testing.T) {
 		"diffie-hellman-group14-sha256": group14,
 		"diffie-hellman-group16-sha512": group16,
 		"diffie-hellman-group18-sha512": group18,
+		"diffie-hellman-group1-sha1":    group1,
 	} {
 		fixed := fixOffer(t, method)
 		for name, value := range badPublic(m().p) {

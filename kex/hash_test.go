@@ -127,7 +127,9 @@ func handPrime(n uint, k int64) *big.Int {
 
 func handGroup(method string) *big.Int {
 	switch method {
-	case "diffie-hellman-group14-sha256":
+	case "diffie-hellman-group1-sha1":
+		return handPrime(1024, 129093)
+	case "diffie-hellman-group14-sha256", "diffie-hellman-group14-sha1":
 		return handPrime(2048, 124476)
 	case "diffie-hellman-group16-sha512":
 		return handPrime(4096, 240904)

@@ -133,9 +133,15 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Methods returns the names of all methods, preferred first. The slice is the
+// Methods returns the names of all methods but those of LegacyMethods,
+// preferred first. The slice is the caller's.
+func Methods() []string { return names(func(m *method) bool { return m.proposed != legacy }) }
+
+// LegacyMethods returns the names of the methods that are there for peers which
+// have nothing better, preferred first: they use SHA-1 or a group of 1024 bits
+// (RFC 9142 section 4 says that they should not be used). The slice is the
 // caller's.
-func Methods() []string { return names(func(*method) bool { return true }) }
+func LegacyMethods() []string { return names(func(m *method) bool { return m.proposed == legacy }) }
 
 // Proposal returns the names of the methods that stand in the default proposal
 // of a role, preferred first. It has all that the role needs in order to reach

@@ -112,6 +112,8 @@ var agreements = map[string]agreement{
 	"diffie-hellman-group14-sha256":      group14,
 	"diffie-hellman-group16-sha512":      group16,
 	"diffie-hellman-group18-sha512":      group18,
+	"diffie-hellman-group14-sha1":        group14,
+	"diffie-hellman-group1-sha1":         group1,
 }
 
 // begin returns a client that has sent its first message.
@@ -145,7 +147,9 @@ func requireFailed(t testing.TB, x Exchange, in []byte, target error, msg ...any
 // twoMessages returns the methods but for group exchange, which has four
 // messages, and tests of its own.
 func twoMessages() []string {
-	return slices.DeleteFunc(Methods(), func(method string) bool { return method == gex })
+	return slices.DeleteFunc(append(Methods(), LegacyMethods()...), func(method string) bool {
+		return strings.HasPrefix(method, "diffie-hellman-group-exchange")
+	})
 }
 
 // finiteField reports whether the method's values are numbers of any length.
@@ -174,6 +178,8 @@ func TestBothRolesAgree(t *testing.T) {
 		"diffie-hellman-group14-sha256":      crypto.SHA256,
 		"diffie-hellman-group16-sha512":      crypto.SHA512,
 		"diffie-hellman-group18-sha512":      crypto.SHA512,
+		"diffie-hellman-group14-sha1":        crypto.SHA1,
+		"diffie-hellman-group1-sha1":         crypto.SHA1,
 	}
 	forEachMethod(t, func(t *testing.T, method string) {
 		secrets := map[string]bool{}
@@ -242,15 +248,17 @@ func TestMethods(t *testing.T) {
 	client := append(slices.Clone(server), "diffie-hellman-group-exchange-sha256",
 		"diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512", "diffie-hellman-group14-sha256")
 	all := append(slices.Clone(client), "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384")
+	old := []string{"diffie-hellman-group-exchange-sha1", "diffie-hellman-group14-sha1", "diffie-hellman-group1-sha1"}
 	for range 2 {
 		require.Equal(t, server, Proposal(Server))
 		require.Equal(t, client, Proposal(Client))
 		require.Equal(t, all, Methods())
+		require.Equal(t, old, LegacyMethods())
 		require.Empty(t, Proposal(0))
 		clear(Methods()) // the slices are the caller's
 		clear(Proposal(Client))
 	}
-	for _, name := range all {
+	for _, name := range append(all, old...) {
 		require.True(t, Supported(name))
 		require.Equal(t, strings.HasPrefix(name, "mlkem") || strings.HasPrefix(name, "sntrup"), PostQuantum(name))
 	}

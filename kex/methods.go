@@ -3,6 +3,7 @@ package kex
 import (
 	"crypto"
 	"crypto/ecdh"
+	_ "crypto/sha1"   // links crypto.SHA1
 	_ "crypto/sha256" // links crypto.SHA256
 	_ "crypto/sha512" // links crypto.SHA384 and crypto.SHA512
 
@@ -24,6 +25,7 @@ const (
 	byName  Role = 0 // nobody's: it must be asked for
 	clients      = Client
 	both         = Client | Server
+	legacy  Role = 4 // nobody's, and not one of Methods
 )
 
 // methods are all that this package knows, preferred first.
@@ -42,6 +44,9 @@ var methods = []method{
 	{"diffie-hellman-group14-sha256", crypto.SHA256, wire.AppendMpint, false, clients, ecdhShaped(group14)},
 	{"mlkem768nistp256-sha256", crypto.SHA256, asString, true, byName, ecdhShaped(hybrid{mlkem768, p256, crypto.SHA256})},
 	{"mlkem1024nistp384-sha384", crypto.SHA384, asString, true, byName, ecdhShaped(hybrid{mlkem1024, p384, crypto.SHA384})},
+	{"diffie-hellman-group-exchange-sha1", crypto.SHA1, wire.AppendMpint, false, legacy, groupExchange},
+	{"diffie-hellman-group14-sha1", crypto.SHA1, wire.AppendMpint, false, legacy, ecdhShaped(group14)},
+	{"diffie-hellman-group1-sha1", crypto.SHA1, wire.AppendMpint, false, legacy, ecdhShaped(group1)},
 }
 
 var (

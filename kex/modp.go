@@ -5,9 +5,11 @@ import (
 	"sync"
 )
 
-// The groups of RFC 3526 sections 3 to 7, by their numbers there. Each prime p
-// is safe, (p-1)/2 being prime too, and 2 generates the subgroup of that order.
+// The groups of RFC 3526 sections 3 to 7, by their numbers there, and what RFC
+// 4253 section 8.1 calls group 1, the second one of RFC 2409. Each prime p is
+// safe, (p-1)/2 being prime too, and 2 generates the subgroup of that order.
 var (
+	group1  = newModp(hex1024)
 	group14 = newModp(hex2048)
 	group15 = newModp(hex3072)
 	group16 = newModp(hex4096)
@@ -36,6 +38,10 @@ func newModp(prime string) modp {
 }
 
 const (
+	hex1024 = "" +
+		"FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD" +
+		"EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED" +
+		"EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF"
 	hex2048 = "" +
 		"FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD" +
 		"EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED" +

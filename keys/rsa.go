@@ -131,6 +131,10 @@ func (k *rsaPublicKey) Verify(data []byte, sig *Signature) error {
 	if err := rsaType.checkFormat(sig); err != nil {
 		return err
 	}
+	return k.verifyHash(rsaHashes[sig.Format], data, sig)
+}
+
+func (k *rsaPublicKey) verifyHash(h crypto.Hash, data []byte, sig *Signature) error {
 	size := k.key.Size()
 	blob := sig.Blob
 	if len(blob) == 0 || len(blob) > size {
@@ -139,7 +143,6 @@ func (k *rsaPublicKey) Verify(data []byte, sig *Signature) error {
 	if len(blob) < size {
 		blob = leftPad(blob, size)
 	}
-	h := rsaHashes[sig.Format]
 	if rsa.VerifyPKCS1v15(k.key, h, digest(h, data), blob) != nil {
 		return ErrBadSignature
 	}
@@ -153,7 +156,10 @@ func leftPad(b []byte, size int) []byte {
 }
 
 func signRSA(k crypto.Signer, public PublicKey, algorithm string, data []byte) ([]byte, error) {
-	h := rsaHashes[algorithm]
+	return signRSAHash(k, public, rsaHashes[algorithm], data)
+}
+
+func signRSAHash(k crypto.Signer, public PublicKey, h crypto.Hash, data []byte) ([]byte, error) {
 	sig, err := k.Sign(rand.Reader, digest(h, data), h)
 	if err != nil {
 		return nil, err

@@ -12,13 +12,14 @@ import (
 	"github.com/fairlead-go/ssh/transport/internal/umac"
 )
 
-// A cipherMethod is one row of the table of ciphers. Exactly one of aead and
-// stream is set; a stream cipher is completed by a negotiated MAC.
+// A cipherMethod is one row of the table of ciphers. It has either aead, or
+// block and mode, which a negotiated MAC completes.
 type cipherMethod struct {
 	name            string
 	keySize, ivSize int
 	aead            func(key, iv []byte) (packetCipher, error)
-	stream          func(key, iv []byte) (cipher.Stream, error)
+	block           func(key []byte) (cipher.Block, error)
+	mode            func(block cipher.Block, iv []byte) blockCipher
 }
 
 // A macMethod is one row of the table of MACs.
@@ -30,18 +31,19 @@ type macMethod struct {
 	new     func(key []byte) packetMAC
 }
 
-// ciphers are all that this package knows, in the order of the default
-// proposal on a CPU without AES instructions.
+// ciphers are all that a configuration can name without further ado, in the
+// order of the default proposal on a CPU without AES instructions.
 var ciphers = []cipherMethod{
 	{name: "chacha20-poly1305@openssh.com", keySize: 64, aead: newChaCha20Poly1305},
 	{name: "aes128-gcm@openssh.com", keySize: 16, ivSize: 12, aead: newGCM},
 	{name: "aes256-gcm@openssh.com", keySize: 32, ivSize: 12, aead: newGCM},
-	{name: "aes128-ctr", keySize: 16, ivSize: 16, stream: newCTR},
-	{name: "aes192-ctr", keySize: 24, ivSize: 16, stream: newCTR},
-	{name: "aes256-ctr", keySize: 32, ivSize: 16, stream: newCTR},
+	{name: "aes128-ctr", keySize: 16, ivSize: 16, block: newAES, mode: newCTR},
+	{name: "aes192-ctr", keySize: 24, ivSize: 16, block: newAES, mode: newCTR},
+	{name: "aes256-ctr", keySize: 32, ivSize: 16, block: newAES, mode: newCTR},
 }
 
-// macs are all that this package knows, in the order of the default proposal.
+// macs are all that a configuration can name without further ado, in the order
+// of the default proposal.
 var macs = []macMethod{
 	{name: "umac-64-etm@openssh.com", keySize: umac.KeySize, size: umac.Size64, etm: true, new: umac64},
 	{name: "umac-128-etm@openssh.com", keySize: umac.KeySize, size: umac.Size128, etm: true, new: umac128},
@@ -109,18 +111,22 @@ func HostKeyAlgorithms() []string {
 }
 
 func cipherByName(name string) *cipherMethod {
-	for i := range ciphers {
-		if ciphers[i].name == name {
-			return &ciphers[i]
+	for _, table := range [][]cipherMethod{ciphers, legacyCiphers} {
+		for i := range table {
+			if table[i].name == name {
+				return &table[i]
+			}
 		}
 	}
 	return nil
 }
 
 func macByName(name string) *macMethod {
-	for i := range macs {
-		if macs[i].name == name {
-			return &macs[i]
+	for _, table := range [][]macMethod{macs, legacyMACs} {
+		for i := range table {
+			if table[i].name == name {
+				return &table[i]
+			}
 		}
 	}
 	return nil
@@ -137,20 +143,6 @@ func (e *UnknownAlgorithmError) Error() string {
 	return fmt.Sprintf("transport: unknown or repeated %s algorithm %q", e.Kind, e.Name)
 }
 
-// choose returns names, or the default where it is nil, if every one of them
-// is known and none stands there twice.
-func choose(kind string, names, defaults []string, known func(string) bool) ([]string, error) {
-	if names == nil {
-		return defaults, nil
-	}
-	for i, name := range names {
-		if !known(name) || slices.Contains(names[:i], name) {
-			return nil, &UnknownAlgorithmError{Kind: kind, Name: name}
-		}
-	}
-	return slices.Clone(names), nil
-}
-
 // newPacketCipher builds one direction's protection from the suite that was
 // negotiated. derive returns n bytes of key material for one of the letters of
 // RFC 4253 section 7.2.
@@ -161,11 +153,11 @@ func (d *suite) newPacketCipher(derive func(tag byte, n int) []byte, ivTag, keyT
 	if d.cipher.aead != nil {
 		return d.cipher.aead(key, iv)
 	}
-	stream, err := d.cipher.stream(key, iv)
+	block, err := d.cipher.block(key)
 	if err != nil {
 		return nil, err
 	}
 	macKey := derive(macTag, d.mac.keySize)
 	defer clear(macKey)
-	return newMACCipher(stream, d.mac.new(macKey), d.mac.size, d.mac.etm), nil
+	return newMACCipher(d.cipher.mode(block, iv), block.BlockSize(), d.mac.new(macKey), d.mac), nil
 }

@@ -44,6 +44,9 @@ type geometry struct {
 	// headSize is how many bytes must be there to learn packet_length.
 	headSize int
 	tagSize  int
+	// conceal: what is wrong with a packet must not be seen from where
+	// reading stops, so all that could be one packet is read first.
+	conceal bool
 }
 
 const (

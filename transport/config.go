@@ -39,6 +39,13 @@ type Config struct {
 	// sizes, something of the content.
 	Compression []string
 
+	// LegacyAlgorithms are those of what the function LegacyAlgorithms
+	// returns that may be used: they may stand in the lists, and a list that
+	// is nil ends with them. It is for a peer that has nothing better, and
+	// for connections to that peer alone. Package ssh takes its Signatures
+	// for users' keys too.
+	LegacyAlgorithms Algorithms
+
 	// New keys are agreed on after this many bytes or packets in either
 	// direction, or this long after the last time. Zero means the Default
 	// constants; RekeyPackets may not exceed DefaultRekeyPackets. A negative
@@ -137,20 +144,24 @@ type settings struct {
 func (c *Config) settings(role kex.Role) (*settings, error) {
 	s := &settings{Config: *c}
 	var err error
-	if s.KeyExchanges, err = choose("key exchange", c.KeyExchanges, KeyExchanges(role), kex.Supported); err != nil {
-		return nil, err
+	in := func(names []string) func(string) bool {
+		return func(name string) bool { return slices.Contains(names, name) }
 	}
-	knownCipher := func(name string) bool { return cipherByName(name) != nil }
-	if s.Ciphers, err = choose("cipher", c.Ciphers, Ciphers(), knownCipher); err != nil {
-		return nil, err
-	}
-	knownMAC := func(name string) bool { return macByName(name) != nil }
-	if s.MACs, err = choose("MAC", c.MACs, MACs(), knownMAC); err != nil {
-		return nil, err
-	}
-	knownCompression := func(name string) bool { return slices.Contains(compressions, name) }
-	if s.Compression, err = choose("compression", c.Compression, []string{compressionNone}, knownCompression); err != nil {
-		return nil, err
+	legacy, admitted := LegacyAlgorithms(), c.LegacyAlgorithms
+	for _, l := range []struct {
+		to *[]string
+		choice
+	}{
+		{&s.KeyExchanges, choice{"key exchange", c.KeyExchanges, KeyExchanges(role), in(SupportedKeyExchanges()),
+			legacy.KeyExchanges, admitted.KeyExchanges}},
+		{&s.Ciphers, choice{"cipher", c.Ciphers, Ciphers(), in(Ciphers()), legacy.Ciphers, admitted.Ciphers}},
+		{&s.MACs, choice{"MAC", c.MACs, MACs(), in(MACs()), legacy.MACs, admitted.MACs}},
+		{&s.Compression, choice{"compression", c.Compression, []string{compressionNone}, in(compressions), nil, nil}},
+		{new([]string), choice{"signature", nil, nil, nil, legacy.Signatures, admitted.Signatures}},
+	} {
+		if *l.to, err = l.list(); err != nil {
+			return nil, err
+		}
 	}
 	if c.RekeyPackets > DefaultRekeyPackets {
 		return nil, fmt.Errorf("transport: RekeyPackets is %d, more than %d", c.RekeyPackets, DefaultRekeyPackets)
@@ -186,7 +197,8 @@ func (c *ClientConfig) settings() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.hostKeyAlgorithms, err = choose("host key", c.HostKeyAlgorithms, HostKeyAlgorithms(), knownHostKeyAlgorithm)
+	s.hostKeyAlgorithms, err = choice{"host key", c.HostKeyAlgorithms, HostKeyAlgorithms(), knownHostKeyAlgorithm,
+		keys.LegacyAlgorithms(), c.LegacyAlgorithms.Signatures}.list()
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +219,7 @@ func (c *ServerConfig) settings() (*settings, error) {
 		if cert, ok := k.PublicKey().(*keys.Certificate); ok && cert.CertificateType() != keys.HostCertificate {
 			return nil, ErrUserCertificate
 		}
-		for _, algorithm := range k.Algorithms() {
+		for _, algorithm := range signerAlgorithms(k, c.LegacyAlgorithms.Signatures) {
 			if !slices.Contains(s.hostKeyAlgorithms, algorithm) {
 				s.hostKeyAlgorithms = append(s.hostKeyAlgorithms, algorithm)
 			}
@@ -215,7 +227,7 @@ func (c *ServerConfig) settings() (*settings, error) {
 	}
 	s.publicKeyAlgorithms = c.PublicKeyAlgorithms
 	if s.publicKeyAlgorithms == nil {
-		s.publicKeyAlgorithms = keys.Algorithms()
+		s.publicKeyAlgorithms = append(keys.Algorithms(), c.LegacyAlgorithms.Signatures...)
 	}
 	server := *c
 	server.HostKeys = slices.Clone(c.HostKeys)

@@ -104,3 +104,20 @@ func ExampleServer() {
 	fmt.Println(errors.As(err, &d), d)
 	// Output: true transport: the peer disconnected: "just looking" (reason 11)
 }
+
+// A device that knows nothing newer gets a configuration of its own, so that
+// no other connection is as weak as the one to it.
+func ExampleLegacyAlgorithms() {
+	legacy := transport.LegacyAlgorithms()
+	cfg := transport.Config{
+		Ciphers:          append(transport.Ciphers(), "aes256-cbc"),
+		LegacyAlgorithms: legacy,
+	}
+	fmt.Println(len(cfg.Ciphers)-len(transport.Ciphers()), "more cipher; of the rest, after all others:")
+	fmt.Println(legacy.KeyExchanges)
+	fmt.Println(legacy.Signatures)
+	// Output:
+	// 1 more cipher; of the rest, after all others:
+	// [diffie-hellman-group-exchange-sha1 diffie-hellman-group14-sha1 diffie-hellman-group1-sha1]
+	// [ssh-rsa]
+}

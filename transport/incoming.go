@@ -62,6 +62,9 @@ func (c *Conn) next() ([]byte, error) {
 		}
 		length := in.cipher.openLength(in.seq, in.buf[in.r:in.r+in.geo.headSize])
 		if !in.geo.valid(length, maxPacketLength) {
+			if in.geo.conceal {
+				return nil, c.conceal(in.geo.headSize)
+			}
 			return nil, protocolErrorf("packet length %d is not allowed", length)
 		}
 		in.length = length
@@ -73,6 +76,9 @@ func (c *Conn) next() ([]byte, error) {
 	}
 	packet := in.buf[in.r : in.r+total]
 	if !in.cipher.open(in.seq, packet) {
+		if in.geo.conceal {
+			return nil, c.conceal(total)
+		}
 		return nil, ErrIntegrity
 	}
 	in.r += total
@@ -94,6 +100,26 @@ func (c *Conn) next() ([]byte, error) {
 	payload, err := in.decompress(payload)
 	in.inflated += uint64(len(payload))
 	return payload, err
+}
+
+// conceal fails, after as many bytes and with as much work as the longest
+// packet takes, of which done bytes have been read and worked on. With
+// encrypt-and-MAC the length is believed before it is verified, and with CBC an
+// attacker chooses a block that is decrypted as one: where reading stops would
+// tell what that block says (CVE-2008-5161).
+func (c *Conn) conceal(done int) error {
+	in := &c.in
+	in.r += done
+	for left := lengthSize + maxPacketLength + in.geo.tagSize - done; left > 0; {
+		if err := c.fill(1); err != nil {
+			return err
+		}
+		n := min(left, in.w-in.r)
+		in.cipher.(*macCipher).spend(in.buf[in.r : in.r+n])
+		in.r += n
+		left -= n
+	}
+	return ErrIntegrity
 }
 
 // fill makes sure that n bytes can be used, reading as much as there is.

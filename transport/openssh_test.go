@@ -51,6 +51,14 @@ func variants(t *testing.T) map[string]Config {
 		}
 		m[d.String()] = cfg
 	}
+	// Each legacy algorithm, with others that it does not depend on.
+	legacy := LegacyAlgorithms()
+	for _, name := range legacy.KeyExchanges {
+		m[name] = Config{KeyExchanges: []string{name}, LegacyAlgorithms: legacy}
+	}
+	for _, d := range legacySuites() {
+		m[d.String()] = Config{Ciphers: []string{d.cipher.name}, MACs: []string{d.mac.name}, LegacyAlgorithms: legacy}
+	}
 	return m
 }
 
@@ -186,7 +194,7 @@ func TestServerWithOpenSSH(t *testing.T) {
 			cmd := exec.CommandContext(ctx, "ssh", "-F", "none", "-v", "-p", port, "-o", "StrictHostKeyChecking=no",
 				"-o", "UserKnownHostsFile="+filepath.Join(dir, "known_hosts"), "-o", "GlobalKnownHostsFile=none",
 				"-o", "HostKeyAlias=x", "-o", "BatchMode=yes", "-o", "Ciphers="+strings.Join(algorithmsOf(t, "cipher"), ","),
-				"-o", "MACs="+strings.Join(algorithmsOf(t, "mac"), ","), host, "true")
+				"-o", "KexAlgorithms="+strings.Join(algorithmsOf(t, "kex"), ","), "-o", "MACs="+strings.Join(algorithmsOf(t, "mac"), ","), host, "true")
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err) // nobody logs in here
 			require.Contains(t, string(out), "SSH2_MSG_NEWKEYS received")

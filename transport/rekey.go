@@ -217,13 +217,17 @@ func (c *Conn) onKexInit(payload []byte) error {
 // hostKeyFor finds the host key that signs with algorithm.
 func (c *Conn) hostKeyFor(algorithm string) (*kex.HostKey, error) {
 	for _, signer := range c.settings.server.HostKeys {
-		if !slices.Contains(signer.Algorithms(), algorithm) {
+		if !slices.Contains(signerAlgorithms(signer, c.settings.LegacyAlgorithms.Signatures), algorithm) {
 			continue
+		}
+		sign := signer.Sign
+		if old, ok := signer.(keys.LegacySigner); ok && slices.Contains(old.LegacyAlgorithms(), algorithm) {
+			sign = old.SignLegacy
 		}
 		return &kex.HostKey{
 			Public: signer.PublicKey().Marshal(),
 			Sign: func(h []byte) ([]byte, error) {
-				signature, err := signer.Sign(c.ctx, algorithm, h)
+				signature, err := sign(c.ctx, algorithm, h)
 				if err != nil {
 					return nil, fmt.Errorf("transport: host key cannot sign: %w", err)
 				}
@@ -381,7 +385,11 @@ func (c *Conn) judgeHostKey(kx *keyExchange, res *kex.Result) error {
 	if c.role == kex.Server {
 		return nil
 	}
-	if err := keys.Verify(c.hostKey, kx.agreement.hostKeyAlgorithm, res.H, res.Signature); err != nil {
+	verify := keys.Verify
+	if slices.Contains(keys.LegacyAlgorithms(), kx.agreement.hostKeyAlgorithm) {
+		verify = keys.VerifyLegacy // agreed on, so it is admitted
+	}
+	if err := verify(c.hostKey, kx.agreement.hostKeyAlgorithm, res.H, res.Signature); err != nil {
 		return c.hostKeyError(kx, err)
 	}
 	if !kx.first {

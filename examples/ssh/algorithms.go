@@ -18,19 +18,21 @@ type algorithms struct {
 }
 
 func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) {
+	old := transport.LegacyAlgorithms()
 	for _, x := range []struct {
 		to                  *[]string
 		what                string
 		list                config.List
 		defaults, supported []string
+		legacy              []string // supported where the list names it
 	}{
-		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Client), transport.SupportedKeyExchanges()},
-		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers(), transport.Ciphers()},
-		{&a.macs, "MAC spec", o.MACs, transport.MACs(), transport.MACs()},
-		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms()},
-		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms()},
+		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Client), transport.SupportedKeyExchanges(), old.KeyExchanges},
+		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers(), transport.Ciphers(), old.Ciphers},
+		{&a.macs, "MAC spec", o.MACs, transport.MACs(), transport.MACs(), old.MACs},
+		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures},
+		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures},
 	} {
-		if *x.to, err = p.choose(x.what, x.list, x.defaults, x.supported); err != nil {
+		if *x.to, err = p.choose(x.what, x.list, x.defaults, slices.Concat(x.supported, x.legacy)); err != nil {
 			return algorithms{}, err
 		}
 	}

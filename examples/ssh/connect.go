@@ -83,7 +83,9 @@ func (c *connection) transport() transport.Config {
 	cfg := transport.Config{
 		KeyExchanges: c.algorithms.kex, Ciphers: c.algorithms.ciphers, MACs: c.algorithms.macs,
 		Compression: compression(c.o.Compression),
-		RekeyBytes:  c.o.RekeyLimit.Bytes, RekeyInterval: c.o.RekeyLimit.Interval,
+		// The lists are whole, so none is used that the user has not named.
+		LegacyAlgorithms: transport.LegacyAlgorithms(),
+		RekeyBytes:       c.o.RekeyLimit.Bytes, RekeyInterval: c.o.RekeyLimit.Interval,
 		HandshakeTimeout: cmpDuration(c.o.ConnectTimeout, 2*time.Minute),
 		RekeyTimeout:     -1, // as long as OpenSSH: ServerAliveInterval is what notices a dead server
 		WriteTimeout:     -1,

@@ -141,7 +141,7 @@ func (id *identity) Algorithms() []string {
 		return nil
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(id.ids.algorithms.publicKeys, name) })
-	if len(names) == 0 {
+	if len(names)+len(id.LegacyAlgorithms()) == 0 {
 		id.ids.log.debugf("Skipping %s key %s - corresponding algorithm not in PubkeyAcceptedAlgorithms", id.public.Type(), id.path)
 	} else {
 		id.ids.log.debugf("Offering public key: %s", id)
@@ -149,16 +149,41 @@ func (id *identity) Algorithms() []string {
 	return names
 }
 
+// LegacyAlgorithms are those that the user has named.
+func (id *identity) LegacyAlgorithms() []string {
+	return slices.DeleteFunc(keys.LegacyAlgorithmsOf(id.public), func(name string) bool {
+		return !slices.Contains(id.ids.algorithms.publicKeys, name)
+	})
+}
+
+// SignLegacy is Sign with one of LegacyAlgorithms.
+func (id *identity) SignLegacy(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	signer, err := id.accepted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	old, ok := signer.(keys.LegacySigner)
+	if !ok {
+		return nil, &keys.AlgorithmError{KeyType: id.public.Type(), Algorithm: algorithm}
+	}
+	return old.SignLegacy(ctx, algorithm, data)
+}
+
 // Sign is called when the server would take the key.
 func (id *identity) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	signer, err := id.accepted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signer.Sign(ctx, algorithm, data)
+}
+
+func (id *identity) accepted(ctx context.Context) (_ keys.Signer, err error) {
 	id.ids.log.debugf("Server accepts key: %s", id)
 	if id.signer == nil {
-		var err error
-		if id.signer, err = id.open(ctx); err != nil {
-			return nil, err
-		}
+		id.signer, err = id.open(ctx)
 	}
-	return id.signer.Sign(ctx, algorithm, data)
+	return id.signer, err
 }
 
 // maxKeyFile bounds what is read of a key file, in bytes.

@@ -16,19 +16,23 @@ func fixed(names ...string) func() []string { return func() []string { return na
 
 var plainKeys = fixed(keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521, keys.KeyRSA)
 
+var legacy = transport.LegacyAlgorithms()
+
+func signatures() []string { return append(transport.HostKeyAlgorithms(), legacy.Signatures...) }
+
 // queries is what -Q can be asked, and the keywords that mean the same.
 var queries = map[string]func() []string{
-	"cipher":           transport.Ciphers,
+	"cipher":           func() []string { return append(transport.Ciphers(), legacy.Ciphers...) },
 	"cipher-auth":      authenticatedCiphers,
 	"compression":      transport.Compressions,
-	"mac":              transport.MACs,
-	"kex":              transport.SupportedKeyExchanges,
+	"mac":              func() []string { return append(transport.MACs(), legacy.MACs...) },
+	"kex":              func() []string { return append(transport.SupportedKeyExchanges(), legacy.KeyExchanges...) },
 	"key":              plainKeys,
 	"key-cert":         fixed(),
 	"key-plain":        plainKeys,
 	"key-ca-sign":      transport.HostKeyAlgorithms,
-	"key-sig":          transport.HostKeyAlgorithms,
-	"sig":              transport.HostKeyAlgorithms,
+	"key-sig":          signatures,
+	"sig":              signatures,
 	"protocol-version": fixed("2"),
 }
 

@@ -42,25 +42,28 @@ type algorithms struct {
 
 // chooseAlgorithms works out the lists. missing says what was left out.
 func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, err error) {
+	old := transport.LegacyAlgorithms()
 	for _, l := range []struct {
 		keyword  string
 		complain string // OpenSSH's words for an unknown name
 		list     config.List
 		defaults []string
-		more     []string // all that is supported, where that is more
+		more     []string // what is supported, where that is more
+		legacy   []string // what else is supported where the list names it
 		known    string
 		to       *[]string
 	}{
-		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Server), transport.SupportedKeyExchanges(), knownKex, &a.kex},
-		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), nil, knownCiphers, &a.ciphers},
-		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), nil, knownMACs, &a.macs},
-		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), knownSignatures, &a.hostKey},
-		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), knownSignatures, &a.publicKey},
+		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Server), transport.SupportedKeyExchanges(), old.KeyExchanges, knownKex, &a.kex},
+		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), nil, old.Ciphers, knownCiphers, &a.ciphers},
+		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), nil, old.MACs, knownMACs, &a.macs},
+		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures, knownSignatures, &a.hostKey},
+		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures, knownSignatures, &a.publicKey},
 	} {
 		supported := l.defaults
 		if l.more != nil {
 			supported = l.more
 		}
+		supported = slices.Concat(supported, l.legacy)
 		list := l.list
 		if list.Op != '-' {
 			list.Names = nil
@@ -97,7 +100,7 @@ func compression(o *serverconfig.Options) []string {
 // moduli reads ModuliFile where one of the methods makes use of it. Without a
 // file that can be used there are still the library's own groups.
 func (c *connection) moduli(methods []string) *kex.Moduli {
-	if !slices.Contains(methods, "diffie-hellman-group-exchange-sha256") {
+	if !slices.ContainsFunc(methods, func(name string) bool { return strings.HasPrefix(name, "diffie-hellman-group-exchange") }) {
 		return nil
 	}
 	file, err := os.Open(c.opts.ModuliFile)
@@ -126,9 +129,12 @@ func (a *algorithms) show(o *serverconfig.Options) {
 type narrowSigner struct {
 	keys.Signer
 	algorithms []string
+	old        keys.LegacySigner // nil where legacy is empty
+	legacy     []string
 }
 
-func (s narrowSigner) Algorithms() []string { return s.algorithms }
+func (s narrowSigner) Algorithms() []string       { return s.algorithms }
+func (s narrowSigner) LegacyAlgorithms() []string { return s.legacy }
 
 func (s narrowSigner) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
 	if !slices.Contains(s.algorithms, algorithm) {
@@ -137,13 +143,27 @@ func (s narrowSigner) Sign(ctx context.Context, algorithm string, data []byte) (
 	return s.Signer.Sign(ctx, algorithm, data)
 }
 
+// SignLegacy is Sign with one of LegacyAlgorithms.
+func (s narrowSigner) SignLegacy(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	if !slices.Contains(s.legacy, algorithm) {
+		return nil, &keys.AlgorithmError{KeyType: s.PublicKey().Type(), Algorithm: algorithm}
+	}
+	return s.old.SignLegacy(ctx, algorithm, data)
+}
+
 // narrow returns the signers that can use one of the algorithms, held to those.
 func narrow(signers []keys.Signer, allowed []string) []keys.Signer {
+	some := func(algorithms []string) []string {
+		return slices.DeleteFunc(slices.Clone(algorithms), func(a string) bool { return !slices.Contains(allowed, a) })
+	}
 	var out []keys.Signer
 	for _, s := range signers {
-		some := slices.DeleteFunc(slices.Clone(s.Algorithms()), func(a string) bool { return !slices.Contains(allowed, a) })
-		if len(some) > 0 {
-			out = append(out, narrowSigner{s, some})
+		n := narrowSigner{Signer: s, algorithms: some(s.Algorithms())}
+		if old, ok := s.(keys.LegacySigner); ok {
+			n.old, n.legacy = old, some(old.LegacyAlgorithms())
+		}
+		if len(n.algorithms)+len(n.legacy) > 0 {
+			out = append(out, n)
 		}
 	}
 	return out

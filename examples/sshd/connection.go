@@ -116,6 +116,7 @@ func (c *connection) server() (*ssh.Server, error) {
 			Ciphers:          a.ciphers,
 			MACs:             a.macs,
 			Compression:      compression(o),
+			LegacyAlgorithms: transport.LegacyAlgorithms(), // the lists are whole, so only those in them
 			RekeyBytes:       o.RekeyLimit.Bytes,
 			RekeyInterval:    o.RekeyLimit.Interval,
 			HandshakeTimeout: -1, // LoginGraceTime bounds it

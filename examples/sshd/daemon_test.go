@@ -182,7 +182,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{"Ciphers=rot13", "Bad SSH2 cipher spec 'rot13'"},
 		{"MACs=+crc", "Bad SSH2 mac spec 'crc'"},
 		{"ChrootDirectory=/var/empty", "ChrootDirectory is not supported"},
-		{"KexAlgorithms=diffie-hellman-group1-sha1", "this server supports none of diffie-hellman-group1-sha1"},
+		{"Ciphers=rijndael-cbc@lysator.liu.se", "this server supports none of rijndael-cbc@lysator.liu.se"},
 	} {
 		out, err := program(t, append(s.args, "-t", "-o", c.option)...).CombinedOutput()
 		require.Equal(t, exitError, exitStatus(t, err), c.option)

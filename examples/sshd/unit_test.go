@@ -175,12 +175,13 @@ func TestFarewell(t *testing.T) {
 func TestChooseAlgorithms(t *testing.T) {
 	o := serverconfig.Defaults()
 	o.MACs = config.List{Op: '^', Names: []string{"hmac-md5", "hmac-sha2-512"}}
+	o.Ciphers = config.List{Op: '+', Names: []string{"rijndael-cbc@lysator.liu.se"}}
 	o.KexAlgorithms = config.List{Op: '-', Names: []string{"ecdh-*"}}
 	a, missing, err := chooseAlgorithms(o)
 	require.NoError(t, err)
-	require.Equal(t, "hmac-sha2-512", a.macs[0])
+	require.Equal(t, []string{"hmac-md5", "hmac-sha2-512"}, a.macs[:2])
 	require.Len(t, missing, 1)
-	require.Contains(t, missing[0], "hmac-md5")
+	require.Contains(t, missing[0], "rijndael-cbc")
 	require.NotContains(t, a.kex, "ecdh-sha2-nistp256")
 	require.Equal(t, transport.Ciphers(), a.ciphers)
 }

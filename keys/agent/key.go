@@ -77,6 +77,22 @@ func (k *Key) Sign(ctx context.Context, algorithm string, data []byte) (*keys.Si
 	if !slices.Contains(k.Algorithms(), algorithm) {
 		return nil, &keys.AlgorithmError{KeyType: k.public.Type(), Algorithm: algorithm}
 	}
+	return k.sign(ctx, algorithm, data)
+}
+
+// LegacyAlgorithms implements [keys.LegacySigner].
+func (k *Key) LegacyAlgorithms() []string { return keys.LegacyAlgorithmsOf(k.public) }
+
+// SignLegacy implements [keys.LegacySigner]: it is Sign with one of
+// LegacyAlgorithms.
+func (k *Key) SignLegacy(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
+	if !slices.Contains(k.LegacyAlgorithms(), algorithm) {
+		return nil, &keys.AlgorithmError{KeyType: k.public.Type(), Algorithm: algorithm}
+	}
+	return k.sign(ctx, algorithm, data)
+}
+
+func (k *Key) sign(ctx context.Context, algorithm string, data []byte) (*keys.Signature, error) {
 	blob := k.public.Marshal()
 	if len(data) > MaxMessage-len(blob)-13 { // what appendSignRequest adds to both
 		return nil, ErrTooLarge

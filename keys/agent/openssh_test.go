@@ -91,6 +91,16 @@ func TestWithSSHAgent(t *testing.T) {
 		}
 	}
 	wg.Wait()
+	for _, k := range list {
+		for _, algorithm := range k.LegacyAlgorithms() {
+			sig, err := k.SignLegacy(t.Context(), algorithm, []byte("data"))
+			require.NoError(t, err)
+			require.NoError(t, keys.VerifyLegacy(k.PublicKey(), algorithm, []byte("data"), sig.Marshal()))
+		}
+		require.Equal(t, k.PublicKey().Type() == keys.KeyRSA, len(k.LegacyAlgorithms()) > 0)
+		_, err := k.SignLegacy(t.Context(), k.Algorithms()[0], []byte("data"))
+		require.Error(t, err)
+	}
 
 	// Large data, and more than the agent takes.
 	sig, err := list[0].Sign(t.Context(), keys.KeyEd25519, make([]byte, 200<<10))
