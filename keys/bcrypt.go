@@ -20,6 +20,7 @@ func bcryptPBKDF(passphrase, salt []byte, rounds, n int) []byte {
 	blocks := (n + bcryptBlock - 1) / bcryptBlock
 	out := make([]byte, n)
 	password := sha512.Sum512(passphrase)
+	defer clear(password[:])
 	for block := range blocks {
 		first := make([]byte, 0, len(salt)+4)
 		first = append(first, salt...)

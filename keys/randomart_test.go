@@ -62,13 +62,13 @@ func TestKeygenRandomArt(t *testing.T) {
 func TestShortNames(t *testing.T) {
 	for name, want := range map[string]string{
 		KeyEd25519: "ED25519", KeyRSA: "RSA", KeyECDSA521: "ECDSA", KeySKECDSA256: "ECDSA-SK", KeySKEd25519: "ED25519-SK",
-		"ssh-mldsa44-ed25519@openssh.com": "MLDSA44-ED25519",
+		KeyMLDSA44Ed25519: "MLDSA44-ED25519",
 	} {
 		require.Equal(t, want, ShortName(named{name}))
 		require.Equal(t, 256, Bits(named{name}))
 	}
 	// The longest title is cut as ssh-keygen cuts it.
-	require.True(t, strings.HasPrefix(RandomArtSHA256(named{"ssh-mldsa44-ed25519@openssh.com"}), "+[MLDSA44-ED25519-+\n"))
+	require.True(t, strings.HasPrefix(RandomArtSHA256(named{KeyMLDSA44Ed25519}), "+[MLDSA44-ED25519-+\n"))
 }
 
 // A named key has a type that may not be supported.
