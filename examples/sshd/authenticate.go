@@ -74,7 +74,7 @@ func (c *connection) mayLogIn(u *account.User) error {
 			return err
 		}
 	}
-	return c.opts.AllowsUser(u.Name, "", c.remote.Addr(), u.GroupNames)
+	return c.opts.AllowsUser(u.Name, c.host, c.remote.Addr(), u.GroupNames)
 }
 
 // admit decides whether method may be tried now, before it is judged. What it

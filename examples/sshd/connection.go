@@ -26,6 +26,7 @@ import (
 type connection struct {
 	*settings
 	remote, local netip.AddrPort // zero: it is not TCP's
+	host          string         // the client's name, "" unless UseDNS has found and verified it
 	loggedIn      func() error   // told once that the user has logged in; may be nil
 
 	opts    *serverconfig.Options // of the addresses, and of the user once that is known
@@ -60,6 +61,8 @@ func (s *settings) serveConn(conn io.ReadWriteCloser, loggedIn func() error) int
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAlive(s.opts.TCPKeepAlive)
 	}
+	c.opts = s.opts
+	c.host = c.clientName()
 	opts, err := s.file.For(c.match())
 	if err != nil {
 		s.log.fatalf("%v", err)
@@ -161,7 +164,7 @@ func (c *connection) connected(conn *ssh.ServerConn) error {
 // match is what Match blocks are asked about.
 func (c *connection) match() *serverconfig.Conn {
 	return &serverconfig.Conn{
-		User: c.name, Invalid: c.invalid,
+		User: c.name, Invalid: c.invalid, Host: c.host,
 		Address: c.remote.Addr(), Local: c.local.Addr(), LocalPort: int(c.local.Port()),
 	}
 }

@@ -16,6 +16,7 @@ const (
 	roleDaemon     = "daemon"     // listens, detached
 	roleConnection = "connection" // serves one connection that was accepted
 	roleSFTP       = "sftp"       // serves SFTP, as the user who logged in
+	roleRC         = "rc"         // runs a file of commands, as that user, before the session's own
 )
 
 // Exit statuses, which are OpenSSH's.
@@ -35,6 +36,8 @@ func run(args []string) int {
 		return serveChild()
 	case roleSFTP:
 		return serveSFTP()
+	case roleRC:
+		return runRC(args)
 	}
 	flags, err := cmdline.ParseSSHD(args)
 	if err != nil {

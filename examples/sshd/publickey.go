@@ -82,7 +82,7 @@ func (c *connection) findEntry(from string, entries []authorizedkeys.Entry, bad 
 	for _, b := range bad {
 		c.log.debugf("%v", b)
 	}
-	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{Key: key, Remote: c.remote.Addr()})
+	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{Key: key, Remote: c.remote.Addr(), Host: c.host})
 	if r, ok := errors.AsType[*authorizedkeys.RefusedError](err); ok {
 		c.log.infof("Authentication tried for %s with correct key but not from a permitted host or time (%s:%d): %v",
 			c.account.Name, from, r.Line, r.Reason)

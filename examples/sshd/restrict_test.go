@@ -149,6 +149,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"DenyUsers":  {options: []string{"DenyUsers=*"}, log: " from 127.0.0.1 not allowed because listed in DenyUsers"},
 		"AllowUsers": {options: []string{"AllowUsers=somebody"}, log: " not allowed because not listed in AllowUsers"},
+		"a name":     {key: `from="localhost"`, log: "not from a permitted host"},
+		"its name":   {options: []string{"UseDNS=yes"}, key: `from="!localhost,*"`, log: "not from a permitted host"},
 		"from":       {key: `from="192.0.2.0/24"`, log: "not from a permitted host"},
 		"expired":    {key: `expiry-time="19990101"`, log: "Authentication tried for "},
 		"unknown":    {user: "nobody-of-that-name", log: "Invalid user nobody-of-that-name from 127.0.0.1 port "},
@@ -178,6 +180,15 @@ func TestRefused(t *testing.T) {
 			r.log.wait(t, c.log)
 			require.NotContains(t, r.log.String(), "Accepted ")
 		})
+	}
+}
+
+// TestUseDNS: a client's name counts where the server looks it up.
+func TestUseDNS(t *testing.T) {
+	for _, options := range [][]string{{"UseDNS=yes"}, {"UseDNS=yes", "AllowUsers=*@localhost"}} {
+		s := newSite(t, options...)
+		s.authorize(t, `from="localhost"`)
+		require.NoError(t, s.start(t).dial(t).Command("true").Run(t.Context()))
 	}
 }
 

@@ -115,6 +115,9 @@ func (c *connection) program(s *ssh.Session) login.Config {
 	if isInternalSFTP(cfg.Command) {
 		cfg.Argv = append([]string{ownProgram()}, strings.Fields(cfg.Command)...)
 		cfg.Env = append(cfg.Env, roleVariable+"="+roleSFTP)
+	} else if rc := c.rcCommand(s); rc != nil {
+		cfg.Before = append([]string{ownProgram()}, rc...)
+		cfg.Env = append(cfg.Env, roleVariable+"="+roleRC)
 	}
 	return cfg
 }

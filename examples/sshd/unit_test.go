@@ -198,3 +198,29 @@ func TestAsUser(t *testing.T) {
 	require.ErrorIs(t, asUser(&account.User{UID: 65534, GID: 65534}, read), os.ErrPermission)
 	require.NoError(t, read(), "rights come back")
 }
+
+// A process that is to run a file first does that with the session's output and
+// without its input, and becomes the session's command whatever the file does.
+func TestRunRC(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "it's rc")
+	require.NoError(t, os.WriteFile(file, []byte("echo rc $V; cat; exit 3\n"), 0o600))
+	cmd := program(t, posixShell, "-c", posixShell+" "+quoteShell(file), endOfRC, posixShell, "-sh", "-c", "echo $0; cat; echo ${"+roleVariable+"-gone}; exit 7")
+	cmd.Env = append(cmd.Env, roleVariable+"="+roleRC, "V=1")
+	cmd.Stdin = strings.NewReader("input\n")
+	out, err := cmd.CombinedOutput()
+	require.Equal(t, 7, exitStatus(t, err))
+	require.Equal(t, "rc 1\n-sh\ninput\ngone\n", string(out))
+
+	cmd = program(t, "/no/such/file", endOfRC, posixShell, "sh", "-c", "echo ran")
+	cmd.Env = append(cmd.Env, roleVariable+"="+roleRC)
+	out, err = cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "ran\n", string(out))
+	for _, args := range [][]string{nil, {endOfRC, posixShell, "sh"}, {posixShell, endOfRC}, {posixShell}, {posixShell, endOfRC, "/no/such/file", "x"}} {
+		cmd := program(t, args...)
+		cmd.Env = append(cmd.Env, roleVariable+"="+roleRC)
+		_, err := cmd.Output()
+		require.Equal(t, exitError, exitStatus(t, err), "%q", args)
+	}
+}

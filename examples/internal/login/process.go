@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,8 +27,12 @@ type Config struct {
 	User    *account.User
 	Command string   // for the user's shell; "": a login shell
 	Argv    []string // if not nil, run instead, without a shell: an absolute path and arguments
-	Env     []string // the whole environment; SSH_TTY is added when there is a TTY
-	TTY     *TTY     // nil: pipes
+	// Before, if not nil, is run in its place, an absolute path and arguments.
+	// After these come the command's own path and arguments, of which the first
+	// is its name; it is to execute that in the end.
+	Before []string
+	Env    []string // the whole environment; SSH_TTY is added when there is a TTY
+	TTY    *TTY     // nil: pipes
 
 	// Stdin's end closes the command's standard input, except on a TTY. It may
 	// still be read from after the command has ended, until it ends or fails.
@@ -126,6 +131,9 @@ func command(cfg *Config) *exec.Cmd {
 	default:
 		// A name that begins with "-" makes it a login shell.
 		cmd.Path, cmd.Args = u.Shell, []string{"-" + filepath.Base(u.Shell)}
+	}
+	if b := cfg.Before; b != nil {
+		cmd.Path, cmd.Args = b[0], slices.Concat(b, []string{cmd.Path}, cmd.Args)
 	}
 	return cmd
 }
