@@ -9,8 +9,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -56,10 +58,17 @@ func (d *dummy) Assert(_ context.Context, r *keys.AssertionRequest) (*keys.Asser
 		}
 	}
 	d.counter++
-	flags := r.Flags & (keys.SKUserPresence | keys.SKUserVerification)
-	o := fidotest.Operation{Application: r.Application, Flags: flags, Counter: d.counter, Hash: r.Hash}
-	sig, err := o.Sign(key)
-	return &keys.AssertionResponse{Flags: flags, Counter: d.counter, Signature: sig}, err
+	a := &keys.AssertionResponse{Flags: r.Flags & (keys.SKUserPresence | keys.SKUserVerification), Counter: d.counter}
+	o := fidotest.Operation{Application: r.Application, Flags: a.Flags, Counter: a.Counter, Hash: r.Hash}
+	if r.Algorithm == keys.SKWebAuthnECDSA256 { // as a browser
+		a.Origin = "https://example.com"
+		a.ClientData = fmt.Appendf(nil, `{"type":"webauthn.get","challenge":"%s","origin":"%s","crossOrigin":false}`,
+			base64.RawURLEncoding.EncodeToString(r.Data), a.Origin)
+		o.Hash = sha256.Sum256(a.ClientData)
+	}
+	var err error
+	a.Signature, err = o.Sign(key)
+	return a, err
 }
 
 // enrol makes a key of the dummy device.
@@ -134,11 +143,17 @@ func TestSecurityKeys(t *testing.T) {
 	require.NoError(t, os.WriteFile(authorized, lines, 0o644))
 	for name, program := range map[string]string{"OpenSSH": peer(t, "sshd"), "ours": ourSSHD(t)} {
 		t.Run("to "+name, func(t *testing.T) {
-			s := sshd(t, program, "AuthorizedKeysFile "+authorized, "StrictModes no")
+			s := sshd(t, program, "AuthorizedKeysFile "+authorized, "StrictModes no",
+				"PubkeyAcceptedAlgorithms +"+keys.SKWebAuthnECDSA256) // which OpenSSH 9.2 must be told to
 			for _, k := range list {
 				signer, err := keys.NewSecurityKeySigner(k.PrivateKey, new(dummy))
 				require.NoError(t, err)
 				require.Equal(t, k.in, logsIn(t, s, signer) == nil, k.why)
+				if k.PublicKey().Type() == keys.KeySKECDSA256 {
+					browser, err := keys.NewSecurityKeySigner(k.PrivateKey, new(dummy), keys.SKWebAuthnECDSA256)
+					require.NoError(t, err)
+					require.Equal(t, k.in, logsIn(t, s, browser) == nil, "%s, in a browser", k.why)
+				}
 
 				if k.SecurityKey().Flags&verify != 0 {
 					continue // ssh asks for a PIN, which the dummy has not
