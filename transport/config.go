@@ -225,6 +225,9 @@ func (c *ServerConfig) settings() (*settings, error) {
 			}
 		}
 	}
+	if len(s.hostKeyAlgorithms) == 0 {
+		return nil, ErrNoHostKey // a security key's file, for example, signs nothing
+	}
 	s.publicKeyAlgorithms = c.PublicKeyAlgorithms
 	if s.publicKeyAlgorithms == nil {
 		s.publicKeyAlgorithms = append(keys.Algorithms(), c.LegacyAlgorithms.Signatures...)

@@ -123,7 +123,7 @@ func (e *ConnectionError) Error() string { return "transport: connection lost: "
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
 var (
-	// ErrNoHostKey: a server without host keys, or a client without a
+	// ErrNoHostKey: a server without host keys that sign, or a client without a
 	// verifier of them, is refused before anything is sent.
 	ErrNoHostKey = errors.New("transport: a server needs a host key")
 	// ErrUserCertificate: a certificate among a server's host keys is not for a

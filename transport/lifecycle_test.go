@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"net"
@@ -249,7 +250,11 @@ func TestZeroValuesFailClosed(t *testing.T) {
 		_, err = b.Read(make([]byte, 1))
 		require.ErrorIs(t, err, io.EOF)
 	}
-	for _, sc := range []*ServerConfig{nil, {}} {
+	public, err := keys.NewSecurityKeyPublic(make(ed25519.PublicKey, ed25519.PublicKeySize), "ssh:")
+	require.NoError(t, err)
+	mute, err := keys.NewSecurityKey(&keys.SecurityKey{PublicKey: public})
+	require.NoError(t, err)
+	for _, sc := range []*ServerConfig{nil, {}, {HostKeys: []keys.Signer{mute}}} {
 		a, b := net.Pipe()
 		_, err := Server(context.Background(), a, sc)
 		require.ErrorIs(t, err, ErrNoHostKey)
