@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -32,7 +33,9 @@ type Permissions struct {
 	// PermitOpen lists the only destinations of direct-tcpip, PermitListen the
 	// only listening addresses of tcpip-forward, as host:port with * for any
 	// host or any port; IPv6 addresses in brackets. PermitListen also takes a
-	// bare port, for any host. nil: no limit. Empty but not nil: none at all.
+	// bare port, for any host, and hosts that are patterns, with * for any
+	// characters and ? for any one. nil: no limit. Empty but not nil: none at
+	// all.
 	PermitOpen, PermitListen []string
 
 	// Tunnel is the only tun device that may be forwarded to: a number, or
@@ -207,20 +210,31 @@ func (h hostPort) String() string {
 
 // permits reports whether list allows the address. An entry that does not
 // parse allows nothing.
-func permits(list []string, host string, port uint32, barePort bool) bool {
+func permits(list []string, host string, port uint32, listening bool) bool {
 	if list == nil {
 		return true
 	}
 	host = strings.ToLower(host)
 	want := strconv.FormatUint(uint64(port), 10)
 	return slices.ContainsFunc(list, func(entry string) bool {
-		h, ok := parseHostPort(entry, barePort)
-		return ok && (h.host == "*" || h.host == host) && (h.port == "*" || h.port == want)
+		h, ok := parseHostPort(entry, listening)
+		return ok && matchesHost(h.host, host, listening) && (h.port == "*" || h.port == want)
 	})
 }
 
-// intersect returns a list that permits what both a and b do.
-func intersect(a, b []string, barePort bool) []string {
+// matchesHost compares hosts in lower case. path.Match knows more than the two
+// wildcards; what it takes for more, no host is.
+func matchesHost(pattern, host string, listening bool) bool {
+	if !listening {
+		return pattern == "*" || pattern == host
+	}
+	ok, err := path.Match(pattern, host)
+	return ok && err == nil || pattern == host
+}
+
+// intersect returns a list that permits what both a and b do, and less where
+// two patterns for hosts have something in common.
+func intersect(a, b []string, listening bool) []string {
 	if a == nil {
 		return slices.Clone(b)
 	}
@@ -229,17 +243,17 @@ func intersect(a, b []string, barePort bool) []string {
 	}
 	both := []string{}
 	for _, x := range a {
-		hx, ok := parseHostPort(x, barePort)
+		hx, ok := parseHostPort(x, listening)
 		if !ok {
 			continue
 		}
 		for _, y := range b {
-			hy, ok := parseHostPort(y, barePort)
+			hy, ok := parseHostPort(y, listening)
 			if !ok {
 				continue
 			}
-			host, okHost := narrower(hx.host, hy.host)
-			port, okPort := narrower(hx.port, hy.port)
+			host, okHost := narrower(hx.host, hy.host, listening)
+			port, okPort := narrower(hx.port, hy.port, false)
 			if entry := (hostPort{host, port}).String(); okHost && okPort && !slices.Contains(both, entry) {
 				both = append(both, entry)
 			}
@@ -248,12 +262,19 @@ func intersect(a, b []string, barePort bool) []string {
 	return both
 }
 
-func narrower(x, y string) (string, bool) {
+// narrower returns the one of x and y that stands for no more than the other.
+func narrower(x, y string, listening bool) (string, bool) {
 	switch {
+	case x == y || matchesHost(x, y, listening) && !isPattern(y):
+		return y, true
+	case matchesHost(y, x, listening) && !isPattern(x):
+		return x, true
 	case x == "*":
 		return y, true
-	case y == "*" || x == y:
+	case y == "*":
 		return x, true
 	}
 	return "", false
 }
+
+func isPattern(host string) bool { return strings.ContainsAny(host, "*?") }

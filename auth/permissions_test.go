@@ -33,6 +33,9 @@ func TestCombine(t *testing.T) {
 		{"disjoint", &Permissions{PermitOpen: []string{"a:1"}}, &Permissions{PermitOpen: []string{"a:2", "b:1"}}, &Permissions{PermitOpen: []string{}}},
 		{"patterns", &Permissions{PermitOpen: []string{"A:*", "[::1]:22", "bad"}}, &Permissions{PermitOpen: []string{"*:22", "a:80", "::1:22"}},
 			&Permissions{PermitOpen: []string{"a:22", "a:80", "[::1]:22"}}},
+		{"patterns for hosts", &Permissions{PermitListen: []string{"*.example:*", "127.0.0.?:80"}}, &Permissions{PermitListen: []string{"a.example:1", "b:1", "*:80"}},
+			&Permissions{PermitListen: []string{"a.example:1", "*.example:80", "127.0.0.?:80"}}},
+		{"overlapping patterns for hosts", &Permissions{PermitListen: []string{"a*:1"}}, &Permissions{PermitListen: []string{"*b:1"}}, &Permissions{PermitListen: []string{}}},
 		{"bare ports", &Permissions{PermitListen: []string{"8080", "localhost:*"}}, &Permissions{PermitListen: []string{"localhost:8080"}},
 			&Permissions{PermitListen: []string{"localhost:8080"}}},
 	} {
@@ -46,6 +49,8 @@ func TestCombine(t *testing.T) {
 					got.Environment = tt.want.Environment
 					require.ElementsMatch(t, tt.want.PermitOpen, got.PermitOpen)
 					got.PermitOpen = tt.want.PermitOpen
+					require.ElementsMatch(t, tt.want.PermitListen, got.PermitListen)
+					got.PermitListen = tt.want.PermitListen
 				}
 				require.Equal(t, tt.want, got)
 				require.Equal(t, args[0], a, "arguments do not change")
@@ -89,6 +94,12 @@ func TestAllows(t *testing.T) {
 		{[]string{"localhost:8080"}, "", 8080, false, false},
 		{[]string{"localhost:8080"}, "*", 8080, false, false},
 		{[]string{"8080"}, "x", 0, false, false},
+		{[]string{"*.example:80"}, "DB.example", 80, false, true},
+		{[]string{"*.example:80"}, "example", 80, false, false},
+		{[]string{"127.0.0.?:80"}, "127.0.0.1", 80, false, true},
+		{[]string{"127.0.0.?:80"}, "127.0.0.11", 80, false, false},
+		{[]string{"[*:1]:80"}, "::1", 80, false, true},
+		{[]string{"[a]:80", `\a:80`}, "x", 80, false, false},
 		{[]string{"", ":", ":80", "db", "db:", "db:x", "db:-1", "db:65536", "::1:80", "[::1:80", "none", "any"}, "db", 80, false, false},
 	} {
 		p := &Permissions{PermitOpen: tt.list, PermitListen: tt.list}
