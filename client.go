@@ -68,8 +68,6 @@ type Client struct {
 	forwards *channel.RemoteForwards
 	login    *auth.ClientResult
 	cfg      *ClientConfig
-	ctx      context.Context // of cfg.ChannelHandlers
-	cancel   context.CancelFunc
 	ended    chan struct{} // closed when all of the connection's goroutines have ended
 	err      error         // valid then
 }
@@ -148,7 +146,6 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *C
 	cfg.Channels.HandleOpen = c.handleOpen
 	c.mux = channel.New(tc, cfg.Channels)
 	c.forwards = channel.NewRemoteForwards(c.mux)
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	go c.run()
 	return c, nil
 }
@@ -172,7 +169,6 @@ func (c *Client) run() {
 	defer close(c.ended)
 	keep := c.cfg.KeepAlive.start(c.conn, c.mux)
 	c.err = c.mux.Run()
-	c.cancel()
 	keep.stop()
 	c.conn.Close()
 }
@@ -183,7 +179,7 @@ func (c *Client) handleOpen(nc *channel.NewChannel) {
 		return
 	}
 	if h := c.cfg.ChannelHandlers[nc.Type()]; h != nil {
-		go h(c.ctx, nc)
+		go h(c.mux.Context(), nc)
 		return
 	}
 	nc.Reject(channel.UnknownChannelType, "not offered")

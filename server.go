@@ -430,7 +430,7 @@ func (s *Server) logIn(ctx context.Context, conn io.ReadWriteCloser) (*ServerCon
 		return nil, err
 	}
 	tc.SetAuthenticated()
-	return newServerConn(s, tc, identity), nil
+	return newServerConn(ctx, s, tc, identity), nil
 }
 
 // authenticate has the user prove who they are. A callback that panics lets

@@ -22,15 +22,15 @@ type ServerConn struct {
 	identity *auth.Identity
 	forward  *channel.ForwardServer
 	handlers sync.WaitGroup
-	ctx      context.Context // of the handlers, from serve on
 
 	sessions int // Server.mu
 }
 
-func newServerConn(s *Server, tc *transport.Conn, identity *auth.Identity) *ServerConn {
+func newServerConn(ctx context.Context, s *Server, tc *transport.Conn, identity *auth.Identity) *ServerConn {
 	c := &ServerConn{server: s, conn: tc, identity: identity}
 	cfg := s.Channels
 	cfg.GlobalRequest = c.handleRequest
+	cfg.Context = ctx
 	cfg.HandleOpen = c.handleOpen
 	c.mux = channel.New(tc, cfg)
 	c.forward = channel.NewForwardServer(c.mux, c.forwardConfig())
@@ -83,13 +83,9 @@ func (c *ServerConn) serve(ctx context.Context) error {
 	if err := c.onConnect(); err != nil {
 		c.conn.Fail(err)
 	}
-	var cancel context.CancelFunc
-	c.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	keep := c.server.KeepAlive.start(c.conn, c.mux)
 	err := c.mux.Run()
 	keep.stop()
-	cancel()
 	c.conn.Close()
 	// What the client sent before it left still goes where it was to go.
 	abort := context.AfterFunc(ctx, func() { c.forward.Close() })
@@ -127,7 +123,7 @@ func (c *ServerConn) acceptSession(nc *channel.NewChannel) {
 	}
 	c.handlers.Go(func() {
 		defer c.dropSession()
-		c.serveSession(c.ctx, nc)
+		c.serveSession(c.mux.Context(), nc)
 	})
 }
 
@@ -161,7 +157,7 @@ func (c *ServerConn) acceptOther(nc *channel.NewChannel) {
 	}
 	c.handlers.Go(func() {
 		defer c.server.recovered("channel handler", func() {})
-		h(c.ctx, c, nc)
+		h(c.mux.Context(), c, nc)
 	})
 }
 

@@ -20,7 +20,6 @@ type Session struct {
 	ss       *channel.ServerSession
 	start    channel.Start // what is to run
 	original channel.Start // what the client asked for
-	ctx      context.Context
 
 	exit sync.Once
 }
@@ -34,16 +33,7 @@ func (c *ServerConn) serveSession(ctx context.Context, nc *channel.NewChannel) {
 	if err != nil {
 		return // the client closed it, or the connection ended
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-ss.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	s := &Session{conn: c, ss: ss, ctx: ctx, original: ss.Start()}
+	s := &Session{conn: c, ss: ss, original: ss.Start()}
 	s.start = s.original
 	handler := c.server.handlerFor(&s.original)
 	if p := c.identity.Permissions; p != nil {
@@ -103,7 +93,7 @@ func (c *ServerConn) allowEnv(name, value string) (allow bool) {
 
 // Context ends when the session or its connection does: the client may have
 // closed it at any time.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context { return s.ss.Context() }
 
 // Conn is the connection that the session belongs to.
 func (s *Session) Conn() *ServerConn { return s.conn }
@@ -183,7 +173,7 @@ func (s *Session) ExitSignal(e channel.ExitSignal) error {
 func (s *Session) end(exit func(context.Context) error) error {
 	err := errSessionEnded
 	s.exit.Do(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), exitTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), exitTimeout)
 		defer cancel()
 		err = exit(ctx)
 	})

@@ -49,7 +49,7 @@ type Channel struct {
 	forgotten  bool // counts no longer
 }
 
-func (m *Mux) newChannel(channelType string, window uint32, requests RequestHandler) *Channel {
+func (m *Mux) newChannel(channelType string, window uint32, requests requestServer) *Channel {
 	c := &Channel{
 		m:             m,
 		channelType:   channelType,
@@ -61,7 +61,8 @@ func (m *Mux) newChannel(channelType string, window uint32, requests RequestHand
 	c.ctx, c.cancel = context.WithCancelCause(m.ctx)
 	c.plain.init(c, 0)
 	c.stderr.init(c, extendedDataStderr)
-	c.requests.handler = requests
+	c.requests.requestServer = requests
+	c.requests.serving = requests.attended != nil
 	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, 8), max(m.cfg.MaxWindow, window))
 	return c
 }
@@ -71,6 +72,10 @@ func (c *Channel) setPeer(number, window, maxPacket uint32) {
 	c.peerMaxPacket = int(min(maxPacket, c.m.cfg.MaxPacket))
 	c.peerWindow.limit = uint64(window)
 }
+
+// Context returns a context that ends when the channel is closed, by either
+// side, or the connection ends. It has the values of [Config]'s.
+func (c *Channel) Context() context.Context { return c.ctx }
 
 // Type returns the channel type that it was opened with.
 func (c *Channel) Type() string { return c.channelType }
@@ -250,6 +255,11 @@ func (c *Channel) receiveClose() error {
 
 // perform carries out what the lifecycle asks for, until it asks for no more.
 func (c *Channel) perform(a action) error {
+	if a == nothing {
+		return nil
+	}
+	c.m.holder.Hold()
+	defer c.m.holder.Release()
 	var err error
 	for a != nothing {
 		switch a {

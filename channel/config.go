@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 )
@@ -79,6 +80,10 @@ type Config struct {
 	// [AdministrativelyProhibited].
 	AcceptBacklog int
 
+	// Context, where set, has the values of [Mux.Context] and of the contexts
+	// that derive from it. Its end means nothing.
+	Context context.Context
+
 	// HandleOpen, where set, is given the peer's opens in the place of
 	// [Mux.Accept], and AcceptBacklog but for its sign means nothing. It is
 	// called by [Mux.Run], which reads nothing meanwhile: it must decide at
@@ -118,6 +123,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxWindow, max(DefaultMaxWindow, c.InitialWindow))
 	setDefault(&c.WindowBudget, DefaultWindowBudget)
 	setDefault(&c.AcceptBacklog, DefaultAcceptBacklog)
+	if c.Context == nil {
+		c.Context = context.Background()
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -57,7 +57,7 @@ func New(pc wire.PacketConn, cfg Config) *Mux {
 	cfg.setDefaults()
 	m.cfg = cfg
 	m.budget.left.Store(cfg.WindowBudget)
-	m.ctx, m.cancel = context.WithCancelCause(context.Background())
+	m.ctx, m.cancel = context.WithCancelCause(context.WithoutCancel(cfg.Context))
 	if cfg.HandleOpen == nil {
 		m.accepts = make(chan *NewChannel, max(cfg.AcceptBacklog, 0))
 	}
@@ -165,6 +165,10 @@ func (m *Mux) Err() error {
 	defer m.mu.Unlock()
 	return m.err
 }
+
+// Context returns a context that ends with the connection, whose cause is then
+// why.
+func (m *Mux) Context() context.Context { return m.ctx }
 
 // Stats are the counters of one connection at one moment.
 type Stats struct {

@@ -27,20 +27,24 @@ var errMaxPacket = errors.New("channel: the peer's maximum packet size is less t
 // an [*OpenError] when the peer refuses, and the cause of ctx when that ends
 // first: a channel that the peer confirms later is closed.
 func (m *Mux) Open(ctx context.Context, channelType string, extra []byte, o OpenOptions) (*Channel, error) {
+	return m.open(ctx, channelType, extra, o.Window, requestServer{handler: o.Requests})
+}
+
+func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window uint32, requests requestServer) (*Channel, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	if m.cfgErr != nil {
 		return nil, m.cfgErr
 	}
-	setDefault(&o.Window, m.cfg.InitialWindow)
-	if o.Window < minWindow {
-		return nil, fmt.Errorf("channel: Window is %d, and must be at least %d", o.Window, minWindow)
+	setDefault(&window, m.cfg.InitialWindow)
+	if window < minWindow {
+		return nil, fmt.Errorf("channel: Window is %d, and must be at least %d", window, minWindow)
 	}
 	if !m.reserve() {
 		return nil, &OpenError{Reason: ResourceShortage, Message: "too many channels"}
 	}
-	c := m.newChannel(channelType, o.Window, o.Requests)
+	c := m.newChannel(channelType, window, requests)
 	c.opened = make(chan error, 1)
 	c.opening = true
 	if err := m.insert(c); err != nil {
@@ -228,6 +232,10 @@ func (m *Mux) Accept(ctx context.Context) (*NewChannel, error) {
 // Accept opens the channel. The handler serves the peer's requests on it, one
 // after the other; nil refuses all. It never waits.
 func (n *NewChannel) Accept(requests RequestHandler) (*Channel, error) {
+	return n.accept(requestServer{handler: requests})
+}
+
+func (n *NewChannel) accept(requests requestServer) (*Channel, error) {
 	if n.decided.Swap(true) {
 		return nil, errDecided
 	}
@@ -239,6 +247,8 @@ func (n *NewChannel) Accept(requests RequestHandler) (*Channel, error) {
 		return nil, err
 	}
 	msg := openConfirmation{recipient: n.open.sender, sender: c.number, window: c.window.size, maxPacket: m.cfg.MaxPacket}
+	m.holder.Hold()
+	defer m.holder.Release()
 	if err := m.pc.QueuePacket(msg.append(nil)); err != nil {
 		m.remove(c)
 		c.forget()

@@ -78,15 +78,28 @@ func (c *Channel) reply(ok bool) error {
 	return err
 }
 
+// A requestServer says who serves requests of the peer. It never changes.
+type requestServer struct {
+	handler RequestHandler // nil refuses
+
+	// atOnce: the handler is ours and never waits, so that the goroutine of
+	// Run calls it.
+	atOnce bool
+	// attended, where set, is notified of each request until
+	// [requestQueue.leave]; till then somebody calls serve. Its capacity is 1.
+	attended chan struct{}
+}
+
 // A requestQueue holds requests of the peer until they are served.
 type requestQueue struct {
-	handler RequestHandler // nil refuses; never changes
+	requestServer
 
 	mu      sync.Mutex // a leaf
 	waiting []*Request
 	bytes   int           // of payload in waiting
 	replies int           // how many in waiting want one
-	serving bool          // a goroutine serves
+	serving bool          // a goroutine serves, or attends
+	left    bool          // nobody attends any more
 	ended   bool          // no more will come
 	drained chan struct{} // closed when ended and served; may be nil
 }
@@ -113,9 +126,13 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 	q.count(r, 1)
 	start := !q.serving
 	q.serving = true
+	attended := q.attended != nil && !q.left
 	q.mu.Unlock()
-	if start {
-		go q.serve(ctx)
+	switch {
+	case start:
+		go q.serveAll(ctx)
+	case attended:
+		notify(q.attended)
 	}
 	return true
 }
@@ -143,8 +160,8 @@ func (r *Request) replaces(earlier *Request) bool {
 		len(r.Payload) == len(earlier.Payload)
 }
 
-// serve runs the handler until no request waits.
-func (q *requestQueue) serve(ctx context.Context) {
+// serveAll runs the handler until no request waits.
+func (q *requestQueue) serveAll(ctx context.Context) {
 	for {
 		q.mu.Lock()
 		if len(q.waiting) == 0 {
@@ -157,15 +174,56 @@ func (q *requestQueue) serve(ctx context.Context) {
 			}
 			return
 		}
-		r := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-		q.count(r, -1)
+		r := q.pop()
 		q.mu.Unlock()
-		q.handler(ctx, r)
-		if r.WantReply && !r.replied {
-			r.Reply(false, nil)
-		}
+		q.serve(ctx, r)
+	}
+}
+
+// serveNext is for who attends: it runs the handler for one request, and is
+// false when none waits.
+func (q *requestQueue) serveNext(ctx context.Context) bool {
+	q.mu.Lock()
+	if len(q.waiting) == 0 {
+		q.mu.Unlock()
+		return false
+	}
+	r := q.pop()
+	q.mu.Unlock()
+	q.serve(ctx, r)
+	return true
+}
+
+// leave ends attending.
+func (q *requestQueue) leave(ctx context.Context) {
+	q.mu.Lock()
+	q.left = true
+	if len(q.waiting) > 0 {
+		q.mu.Unlock()
+		go q.serveAll(ctx)
+		return
+	}
+	q.serving = false
+	drained := q.takeDrained()
+	q.mu.Unlock()
+	if drained != nil {
+		close(drained)
+	}
+}
+
+// pop takes out the first of those that wait. q.mu is held.
+func (q *requestQueue) pop() *Request {
+	r := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	q.count(r, -1)
+	return r
+}
+
+func (q *requestQueue) serve(ctx context.Context, r *Request) {
+	q.handler(ctx, r)
+	if r.WantReply && !r.replied {
+		r.Reply(false, nil)
 	}
 }
 
@@ -216,6 +274,10 @@ func (c *Channel) receiveRequest(msg channelRequest) error {
 		return nil
 	}
 	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), channel: c, m: c.m}
+	if c.requests.atOnce {
+		c.requests.serve(c.ctx, r)
+		return nil
+	}
 	if !c.requests.push(c.ctx, r) {
 		return errTooManyRequests
 	}
@@ -339,14 +401,14 @@ func (c *Channel) sendRequest(ctx context.Context, msg []byte) error {
 		return c.closedErr()
 	}
 	defer c.finish()
-	cancel := c.ctx.Done()
-	if ctx.Done() != nil {
+	// Most often there is room, so that nothing is to be waited for or cancelled.
+	err := c.m.pc.WritePacket(alreadyClosed, msg, nil)
+	if errors.Is(err, wire.ErrCanceled) {
 		merged, stop := context.WithCancel(ctx)
 		defer stop()
 		defer context.AfterFunc(c.ctx, stop)()
-		cancel = merged.Done()
+		err = c.m.pc.WritePacket(merged.Done(), msg, nil)
 	}
-	err := c.m.pc.WritePacket(cancel, msg, nil)
 	if errors.Is(err, wire.ErrCanceled) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -355,6 +417,13 @@ func (c *Channel) sendRequest(ctx context.Context, msg []byte) error {
 	}
 	return err
 }
+
+// alreadyClosed cancels a WritePacket that would wait.
+var alreadyClosed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // receiveReply is SSH_MSG_CHANNEL_SUCCESS and SSH_MSG_CHANNEL_FAILURE.
 func (c *Channel) receiveReply(number byte) error {

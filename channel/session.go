@@ -72,7 +72,7 @@ var ErrSessionStarted = errors.New("channel: session has been started already")
 // is the server's refusal.
 func OpenSession(ctx context.Context, m *Mux) (*Session, error) {
 	s := new(Session)
-	ch, err := m.Open(ctx, typeSession, nil, OpenOptions{Requests: s.serveRequest})
+	ch, err := m.open(ctx, typeSession, nil, 0, requestServer{handler: s.serveRequest, atOnce: true})
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func OpenSession(ctx context.Context, m *Mux) (*Session, error) {
 	return s, nil
 }
 
-// serveRequest takes the exit status. All else, keepalive@openssh.com too, is
+// serveRequest takes the exit status, and never waits. All else, keepalive@openssh.com too, is
 // left unreplied, which is failure: that is what a keepalive waits for.
 func (s *Session) serveRequest(_ context.Context, r *Request) {
 	var exit ExitStatus

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -99,29 +98,34 @@ var ErrNotStarted = errors.New("channel: client closed the session without start
 func AcceptSession(ctx context.Context, nc *NewChannel, policy SessionPolicy) (*ServerSession, error) {
 	s := &sessionServer{
 		policy:  policy,
-		started: make(chan Start, 1),
 		windows: make(chan WindowSize, 1),
 		signals: make(chan string, maxQueuedSignals),
 	}
-	ch, err := nc.Accept(s.serveRequest)
+	requests := requestServer{handler: s.serveRequest, attended: make(chan struct{}, 1)}
+	ch, err := nc.accept(requests)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case start := <-s.started:
-		return &ServerSession{ch, start, s.windows, s.signals}, nil
-	case <-ctx.Done():
-		s.gaveUp.Store(true)
-		ch.Close()
-		return nil, context.Cause(ctx)
-	case <-ch.Done():
-		ch.Close()
-	}
-	select {
-	case start := <-s.started: // started and closed at once: it may still have run
-		return &ServerSession{ch, start, s.windows, s.signals}, nil
-	default:
-		return nil, ErrNotStarted
+	defer ch.requests.leave(ch.ctx)
+	for over := false; ; {
+		for ch.requests.serveNext(ch.ctx) {
+			if s.start.Kind != 0 { // though it be closed at once: it may still have run
+				return &ServerSession{ch, s.start, s.windows, s.signals}, nil
+			}
+		}
+		if over {
+			ch.Close()
+			return nil, ErrNotStarted
+		}
+		select {
+		case <-requests.attended:
+		case <-ctx.Done():
+			s.gaveUp = true
+			ch.Close()
+			return nil, context.Cause(ctx)
+		case <-ch.ctx.Done():
+			over = true
+		}
 	}
 }
 
@@ -184,17 +188,16 @@ func (s *ServerSession) end(err error) error {
 	return err
 }
 
-// sessionServer serves the requests of one session channel. But for gaveUp, only
-// serveRequest uses its fields once AcceptSession has set them up; it runs once
-// at a time.
+// sessionServer serves the requests of one session channel: at first on the
+// goroutine in AcceptSession, whose wait they end, later as those of any
+// channel. serveRequest runs once at a time.
 type sessionServer struct {
 	policy SessionPolicy
 
-	gaveUp   atomic.Bool // AcceptSession waits no more: nothing can be started
-	start    Start       // as asked for so far
+	gaveUp   bool  // AcceptSession waits no more: nothing can be started
+	start    Start // as asked for so far
 	envBytes int
 
-	started chan Start // cap 1, sent to once
 	windows chan WindowSize
 	signals chan string
 }
@@ -216,7 +219,7 @@ var sessionRequests = map[string]struct{ before, after sessionRequest }{
 }
 
 func (s *sessionServer) serveRequest(ctx context.Context, r *Request) {
-	if s.gaveUp.Load() {
+	if s.gaveUp {
 		return // unreplied is failure
 	}
 	known, ok := sessionRequests[r.Type]
@@ -226,16 +229,12 @@ func (s *sessionServer) serveRequest(ctx context.Context, r *Request) {
 		}
 		return
 	}
-	was := s.start.Kind
 	serve := known.before
-	if was != 0 {
+	if s.start.Kind != 0 {
 		serve = known.after
 	}
 	ok = serve != nil && serve(s, ctx, r)
 	_ = r.Reply(ok, nil) // fails where the channel is closed, which AcceptSession sees
-	if was == 0 && s.start.Kind != 0 {
-		s.started <- s.start // after the reply, so that no output precedes it
-	}
 }
 
 func (s *sessionServer) servePTY(_ context.Context, r *Request) bool {
