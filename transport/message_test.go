@@ -118,6 +118,8 @@ func TestOurExtInfo(t *testing.T) {
 		if role == kex.Server {
 			require.Equal(t, keys.Algorithms(), p.ServerSigAlgs())
 		} else {
+			_, ok := p.Extension(extInfoInAuth)
+			require.True(t, ok)
 			require.Nil(t, p.ServerSigAlgs())
 		}
 	})
