@@ -10,13 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-go/ssh/wire"
 )
 
 // Security keys: FIDO devices that sign (OpenSSH's PROTOCOL.u2f). Such a key
-// signs not the data but a digest of it, and says with what flags and for the
-// how-manieth time it did.
+// signs a digest of the data, together with flags and a counter.
 
 // Flags of a security key, in an [Assertion], an [AssertionRequest] and a
 // [SecurityKey].
@@ -90,6 +90,14 @@ func verifyAssertion(key PublicKey, data []byte, sig *Signature) (*Assertion, er
 	return nil, key.Verify(data, sig)
 }
 
+// SKPublicKey is implemented by the public keys of security keys.
+type SKPublicKey interface {
+	PublicKey
+	// Application returns what the key is for: "ssh:" by custom, or the
+	// relying party of keys that browsers sign with.
+	Application() string
+}
+
 // skPublicKey is the public key of a security key: that of another type, which
 // the device signs with, and the application that it does so for.
 type skPublicKey struct {
@@ -109,7 +117,7 @@ func newSKType(name string, plain *keyType, algorithms ...string) *keyType {
 		if k == nil || r.Err() != nil {
 			return nil
 		}
-		if bytes.IndexByte(application, 0) >= 0 {
+		if hasZero(string(application)) {
 			r.Fail(errApplication)
 			return nil
 		}
@@ -161,7 +169,7 @@ func NewSecurityKeyPublic(k crypto.PublicKey, application string) (PublicKey, er
 	if plain.Type() != KeyEd25519 && plain.Type() != KeyECDSA256 {
 		return nil, &UnknownTypeError{Type: plain.Type()}
 	}
-	if bytes.IndexByte([]byte(application), 0) >= 0 {
+	if hasZero(application) {
 		return nil, &MalformedError{What: t.name + " public key", Err: errApplication}
 	}
 	return t.newSKPublicKey(plain, application), nil
@@ -171,7 +179,6 @@ func (k *skPublicKey) Type() string         { return k.typ.name }
 func (k *skPublicKey) Marshal() []byte      { return slices.Clip(k.blob) }
 func (k *skPublicKey) Algorithms() []string { return slices.Clone(k.typ.algorithms) }
 
-// Application returns what the key is for, such as "ssh:".
 func (k *skPublicKey) Application() string { return k.application }
 
 // Verify asks for a touch.
@@ -222,7 +229,7 @@ func appendAssertion(b []byte, application string, a *Assertion, extensions, mes
 }
 
 var (
-	errOrigin     = errors.New("quote in the origin")
+	errOrigin     = errors.New("quote or zero byte in the origin")
 	errSKFlags    = errors.New("flags do not fit the extensions")
 	errClientData = errors.New("client data are not of this origin and challenge")
 )
@@ -232,7 +239,7 @@ var (
 // the specification fixes (WebAuthn level 2 section 5.8.1.1), and nothing after
 // it matters, so no JSON is parsed.
 func checkWebAuthn(a *Assertion, clientData, extensions, data []byte) error {
-	if bytes.IndexByte([]byte(a.Origin), '"') >= 0 || bytes.IndexByte([]byte(a.Origin), 0) >= 0 {
+	if strings.Contains(a.Origin, `"`) || hasZero(a.Origin) {
 		return errOrigin
 	}
 	if a.Flags&skAttested != 0 || (a.Flags&skExtensions != 0) != (len(extensions) > 0) {

@@ -128,7 +128,7 @@ func TestSecurityKeyPublic(t *testing.T) {
 		parsed, err := ParsePublicKey(blob)
 		require.NoError(t, err)
 		require.Equal(t, k, parsed)
-		require.Equal(t, "ssh:test", parsed.(*skPublicKey).Application())
+		require.Equal(t, "ssh:test", parsed.(SKPublicKey).Application())
 		for n := range blob {
 			_, err := ParsePublicKey(blob[:n])
 			require.Error(t, err, "%d bytes", n)
