@@ -272,3 +272,47 @@ func TestSignaturesOfSecurityKeys(t *testing.T) {
 		require.Error(t, keys.Verify(key, sig.Format, message[1:], signature))
 	}
 }
+
+// TestSecurityKeyCertificates has sshd judge security keys with certificates,
+// which may waive the touch or demand more.
+func TestSecurityKeyCertificates(t *testing.T) {
+	t.Parallel()
+	ca, err := keys.GenerateKey(keys.KeyEd25519, 0)
+	require.NoError(t, err)
+	file := filepath.Join(login(t).folder(t), "ca.pub")
+	require.NoError(t, os.WriteFile(file, keys.MarshalAuthorizedKey(ca.PublicKey(), ""), 0o644))
+	s := sshd(t, peer(t, "sshd"), "TrustedUserCAKeys "+file)
+	const touch, verify = keys.SKUserPresence, keys.SKUserVerification
+	for _, keyType := range skTypes {
+		for _, c := range []struct {
+			option, extension string
+			flags             uint8
+			in                bool
+		}{
+			{"", "", touch, true},
+			{"", "", 0, false},
+			{"", keys.NoTouchRequired, 0, true},
+			{keys.VerifyRequiredOption, "", touch, false},
+			{keys.VerifyRequiredOption, "", touch | verify, true},
+		} {
+			k := enrol(t, keyType, c.flags)
+			claims := keys.CertificateClaims{
+				Type: keys.UserCertificate, Key: k.PublicKey(), KeyID: "an id", Principals: []string{s.user.name},
+				ValidBefore: keys.Forever, CriticalOptions: map[string]string{}, Extensions: keys.StandardExtensions(),
+			}
+			if c.option != "" {
+				claims.CriticalOptions[c.option] = ""
+			}
+			if c.extension != "" {
+				claims.Extensions[c.extension] = ""
+			}
+			certificate, err := claims.Issue(t.Context(), ca)
+			require.NoError(t, err)
+			signer, err := keys.NewSecurityKeySigner(k, new(dummy))
+			require.NoError(t, err)
+			certified, err := keys.NewCertificateSigner(certificate, signer)
+			require.NoError(t, err)
+			require.Equal(t, c.in, logsIn(t, s, certified) == nil, "%s: %+v", keyType, c)
+		}
+	}
+}
