@@ -1,7 +1,11 @@
 package authorizedkeys
 
 import (
+	"bytes"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -92,4 +96,108 @@ func TestDefect_EmptyUser(t *testing.T) {
 	for _, o := range []Options{{}, {Principals: []string{""}}, {Principals: []string{}}, {Principals: []string{"", "alice"}}} {
 		require.Empty(t, o.CertificatePrincipals(""))
 	}
+}
+
+func TestPrincipals(t *testing.T) {
+	const file = `
+# comment
+alice
+  staff  # may follow
+no-pty,command="echo \"a b\"" ops
+	from="192.0.2.0/24"	tabs
+unknown bad
+cert-authority authority
+principals="x" principals
+command="# hidden" hash
+two names
+` + "crlf\r\n" + "zero\x00 \n"
+	principals, bad := ParsePrincipals([]byte(file))
+	var got []string
+	for _, p := range principals {
+		got = append(got, p.Name)
+	}
+	require.Equal(t, []string{"alice", "staff", "ops", "tabs", `command="`, "crlf"}, got)
+	require.Equal(t, Options{NoPTY: true, Command: `echo "a b"`, HasCommand: true}, principals[2].Options)
+	require.Equal(t, []string{"192.0.2.0/24"}, principals[3].Options.From)
+	require.Equal(t, 5, principals[2].Line)
+	var lines []int
+	for _, b := range bad {
+		lines = append(lines, b.Line)
+	}
+	require.Equal(t, []int{7, 8, 9, 11, 13}, lines)
+
+	path := filepath.Join(t.TempDir(), "principals")
+	require.NoError(t, os.WriteFile(path, []byte(file), 0o600))
+	again, _, err := ReadPrincipalsFile(path)
+	require.NoError(t, err)
+	require.Equal(t, principals, again)
+	_, _, err = ReadPrincipalsFile(path + ".none")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, _, err = ReadPrincipalsFile(filepath.Dir(path))
+	var refused *PermissionError
+	require.ErrorAs(t, err, &refused)
+	require.NoError(t, os.WriteFile(path, make([]byte, MaxFile+1), 0o600))
+	_, _, err = ReadPrincipalsFile(path)
+	require.ErrorIs(t, err, ErrTooLarge)
+}
+
+func TestFindPrincipal(t *testing.T) {
+	ca, err := keys.GenerateKey(keys.KeyEd25519, 0)
+	require.NoError(t, err)
+	login := Login{Key: certificate(t, ca, nil), User: "root", Remote: netip.MustParseAddr("192.0.2.7")}
+	for _, test := range []struct {
+		file string
+		line int
+		err  error
+	}{
+		{file: "", err: ErrPrincipal},
+		{file: "root", err: ErrPrincipal},
+		{file: "alice", line: 1},
+		{file: "root\nstaff\nalice", line: 2},
+		{file: "al*\n*", err: ErrPrincipal},
+		{file: `from="192.0.2.0/24" alice`, line: 1},
+		{file: `from="192.0.3.0/24" alice`, err: ErrFrom},
+		{file: `from="192.0.3.0/24" alice` + "\nstaff", err: ErrFrom},
+		{file: `expiry-time="20200101" alice`, err: ErrExpired},
+		{file: "unknown alice\nstaff", line: 2},
+	} {
+		principals, _ := ParsePrincipals([]byte(test.file))
+		p, err := FindPrincipal(principals, login)
+		if test.err != nil {
+			require.ErrorIs(t, err, test.err, test.file)
+			require.Nil(t, p)
+			continue
+		}
+		require.NoError(t, err, test.file)
+		require.Equal(t, test.line, p.Line, test.file)
+	}
+	principals, _ := ParsePrincipals([]byte("alice"))
+	_, err = FindPrincipal(principals, Login{Key: ed(t, 0), User: "alice"})
+	require.ErrorIs(t, err, ErrNotFound, "a plain key has no principals")
+	forced := certificate(t, ca, func(c *keys.CertificateClaims) {
+		c.CriticalOptions = map[string]string{keys.ForceCommandOption: "ls"}
+	})
+	principals, _ = ParsePrincipals([]byte(`command="df" alice`))
+	_, err = FindPrincipal(principals, Login{Key: forced})
+	require.ErrorIs(t, err, ErrCommand)
+}
+
+func FuzzParsePrincipals(f *testing.F) {
+	for _, seed := range []string{"alice\n", "no-pty,command=\"a b\" staff # x\n", "\t \n#\n", "a\x00b"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		principals, bad := ParsePrincipals(data)
+		if lines := bytes.Count(data, []byte{'\n'}) + 1; len(principals)+len(bad) > lines {
+			t.Fatalf("%d lines of %d", len(principals)+len(bad), lines)
+		}
+		for _, p := range principals {
+			if p.Name == "" || strings.ContainsAny(p.Name, " \t\n#\x00") || p.Options.CertAuthority {
+				t.Fatalf("%+v", p)
+			}
+		}
+		for _, b := range bad {
+			_ = b.Error()
+		}
+	})
 }

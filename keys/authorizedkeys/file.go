@@ -19,28 +19,40 @@ var errNotRegular = errors.New("not a regular file")
 // ReadFile parses a file as [Parse] does, and names it in the errors. It never
 // waits: what is not a regular file is refused. One that does not exist is an
 // error that is fs.ErrNotExist.
-func ReadFile(path string) ([]Entry, []*LineError, error) {
+func ReadFile(path string) (entries []Entry, bad []*LineError, err error) {
+	err = withFile(path, func(r io.Reader) (err error) {
+		entries, bad, err = read(r, path)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return entries, bad, nil
+}
+
+// withFile calls parse with the content of a regular file of at most MaxFile
+// bytes.
+func withFile(path string, parse func(io.Reader) error) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("authorizedkeys: %w", err)
+		return fmt.Errorf("authorizedkeys: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, fmt.Errorf("authorizedkeys: %w", err)
+		return fmt.Errorf("authorizedkeys: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, &PermissionError{Path: path, Err: errNotRegular}
+		return &PermissionError{Path: path, Err: errNotRegular}
 	}
 	limited := &io.LimitedReader{R: f, N: MaxFile + 1}
-	entries, bad, err := read(limited, path)
-	if err != nil {
-		return nil, nil, err
+	if err := parse(limited); err != nil {
+		return err
 	}
 	if limited.N == 0 {
-		return nil, nil, fmt.Errorf("%w: %s", ErrTooLarge, path)
+		return fmt.Errorf("%w: %s", ErrTooLarge, path)
 	}
-	return entries, bad, nil
+	return nil
 }
 
 // A PermissionError says why a file must not decide who logs in.

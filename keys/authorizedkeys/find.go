@@ -22,7 +22,7 @@ var (
 // A RefusedError is returned where a line has the key, but does not let it in.
 type RefusedError struct {
 	Line   int
-	Reason error // any of the above but [ErrNotFound], or what is wrong with a certificate's options
+	Reason error // [ErrExpired] and the others above, or what is wrong with a certificate's options
 }
 
 func (e *RefusedError) Error() string {
@@ -95,6 +95,11 @@ func (o *Options) admitsCertificate(c *keys.Certificate, user string) error {
 	if !slices.ContainsFunc(o.CertificatePrincipals(user), func(name string) bool { return slices.Contains(names, name) }) {
 		return ErrPrincipal
 	}
+	return o.admitsCommand(c)
+}
+
+// admitsCommand returns nil unless o and the certificate force two commands.
+func (o *Options) admitsCommand(c *keys.Certificate) error {
 	its, err := c.Options()
 	if err != nil {
 		return err
