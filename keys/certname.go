@@ -61,6 +61,10 @@ func SignatureFormat(algorithm string) string {
 // servers take by default, preferred first: those of [Algorithms].
 func CertificateAlgorithms() []string { return certificateNames(Algorithms()) }
 
+// SupportedCertificateAlgorithms returns all algorithms of certificates, those
+// of [SupportedAlgorithms].
+func SupportedCertificateAlgorithms() []string { return certificateNames(SupportedAlgorithms()) }
+
 // CASignatureAlgorithms returns the algorithms by which authorities may sign
 // certificates unless told otherwise, preferred first. They are those of
 // [Algorithms].

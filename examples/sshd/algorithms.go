@@ -37,7 +37,17 @@ const (
 
 // algorithms are the lists of a connection, each preferred first.
 type algorithms struct {
-	kex, ciphers, macs, hostKey, publicKey []string
+	kex, ciphers, macs, hostKey, publicKey, authority []string
+}
+
+// keyAlgorithms are those of keys by default, with a certificate and without,
+// in OpenSSH's order.
+func keyAlgorithms() []string {
+	return append(keys.CertificateAlgorithms(), auth.PublicKeyAlgorithms()...)
+}
+
+func supportedKeyAlgorithms() []string {
+	return append(keys.SupportedCertificateAlgorithms(), keys.SupportedAlgorithms()...)
 }
 
 // chooseAlgorithms works out the lists. missing says what was left out.
@@ -56,18 +66,20 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 		{"KexAlgorithms", "Bad SSH2 KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Server), transport.SupportedKeyExchanges(), old.KeyExchanges, knownKex, &a.kex},
 		{"Ciphers", "Bad SSH2 cipher spec", o.Ciphers, transport.Ciphers(), nil, old.Ciphers, knownCiphers, &a.ciphers},
 		{"MACs", "Bad SSH2 mac spec", o.MACs, transport.MACs(), nil, old.MACs, knownMACs, &a.macs},
-		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures, knownSignatures, &a.hostKey},
-		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures, knownSignatures, &a.publicKey},
+		{"HostKeyAlgorithms", "Bad key types", o.HostKeyAlgorithms, keyAlgorithms(), supportedKeyAlgorithms(), old.Signatures, knownSignatures, &a.hostKey},
+		{"PubkeyAcceptedAlgorithms", "Bad key types", o.PubkeyAcceptedAlgorithms, keyAlgorithms(), supportedKeyAlgorithms(), old.Signatures, knownSignatures, &a.publicKey},
+		{"CASignatureAlgorithms", "Bad key types", o.CASignatureAlgorithms, keys.CASignatureAlgorithms(), keys.SupportedAlgorithms(), nil, knownSignatures, &a.authority},
 	} {
 		supported := l.defaults
 		if l.more != nil {
 			supported = l.more
 		}
+		given := config.ExpandPatterns(l.list.Names, supported)
 		supported = slices.Concat(supported, l.legacy)
 		list := l.list
 		if list.Op != '-' {
 			list.Names = nil
-			for _, name := range l.list.Names {
+			for _, name := range given {
 				switch {
 				case slices.Contains(supported, name):
 					list.Names = append(list.Names, name)
@@ -123,6 +135,7 @@ func (a *algorithms) show(o *serverconfig.Options) {
 	o.MACs = config.List{Names: a.macs}
 	o.HostKeyAlgorithms = config.List{Names: a.hostKey}
 	o.PubkeyAcceptedAlgorithms = config.List{Names: a.publicKey}
+	o.CASignatureAlgorithms = config.List{Names: a.authority}
 }
 
 // A narrowSigner signs with some of its key's algorithms only.

@@ -202,9 +202,14 @@ func (c *connection) user() string {
 	return c.name
 }
 
-// describeKey is a key as the log has it, such as "ED25519 SHA256:…".
+// describeKey is a key or certificate as the log has it, such as
+// "ED25519 SHA256:…".
 func describeKey(k keys.PublicKey) string {
-	return keys.ShortName(k) + " " + keys.FingerprintSHA256(k)
+	text := keys.ShortName(k) + " " + keys.FingerprintSHA256(k)
+	if c, ok := k.(*keys.Certificate); ok {
+		text += fmt.Sprintf(" ID %s (serial %d) CA %s", c.KeyID(), c.Serial(), describeKey(c.Authority()))
+	}
+	return text
 }
 
 // exposeAuthInfo writes the file of SSH_USER_AUTH, for ExposeAuthInfo.

@@ -191,18 +191,23 @@ func (c *connection) authConfig(publicKeyAlgorithms []string) (auth.ServerConfig
 		c.log.errorf("Banner: %v", err)
 	}
 	cfg := auth.ServerConfig{
-		Banner:              banner,
-		MaxAuthTries:        o.MaxAuthTries,
-		Timeout:             -1, // LoginGraceTime bounds it
-		PublicKeyAlgorithms: publicKeyAlgorithms,
-		Verified:            c.verified,
-		Log:                 c.logAttempt,
+		Banner:       banner,
+		MaxAuthTries: o.MaxAuthTries,
+		Timeout:      -1, // LoginGraceTime bounds it
+		Verified:     c.verified,
+		Log:          c.logAttempt,
 	}
 	// Where a Match block may allow a method for some users, it is offered to
 	// all, and refused to those whom it is not for.
 	some := c.file.HasMatch()
 	if some || o.PubkeyAuthentication {
 		cfg.PublicKey = c.publicKey
+		cfg.Certificate = c.certificate
+		cfg.PublicKeyAlgorithms = publicKeyAlgorithms
+		if some {
+			cfg.PublicKeyAlgorithms = supportedKeyAlgorithms()
+		}
+		cfg.CASignatureAlgorithms = keys.SupportedAlgorithms() // acceptable knows which
 	}
 	if some || o.PasswordAuthentication {
 		cfg.Password = c.password

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,48 +14,61 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/account"
 	"github.com/fairlead-go/ssh/examples/internal/config"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/keys/authorizedkeys"
 )
 
-// keysCommandTimeout bounds AuthorizedKeysCommand, which may ask a directory.
+// keysCommandTimeout bounds AuthorizedKeysCommand and its like, which may ask a
+// directory.
 const keysCommandTimeout = time.Minute
 
-// keysFromCommand looks for the key in what AuthorizedKeysCommand prints.
-func (c *connection) keysFromCommand(ctx context.Context, key keys.PublicKey) (*auth.Permissions, error) {
-	cmd, err := c.keysCommand(key)
+// findByCommand looks for a key, or a certificate's authority, in what
+// AuthorizedKeysCommand prints.
+func (c *connection) findByCommand(ctx context.Context, key keys.PublicKey) (*authorizedkeys.Entry, error) {
+	out, err := c.userCommand(ctx, "AuthorizedKeysCommand", c.opts.AuthorizedKeysCommand, c.opts.AuthorizedKeysCommandUser, map[byte]string{
+		't': key.Type(), 'k': base64Of(key), 'f': keys.FingerprintSHA256(key),
+	})
 	if err != nil {
-		c.log.errorf("AuthorizedKeysCommand: %v", err)
-		return nil, authorizedkeys.ErrNotFound
-	}
-	out, err := output(ctx, cmd)
-	if err != nil {
-		c.log.errorf("AuthorizedKeysCommand %s failed: %v", cmd.Path, err)
 		return nil, authorizedkeys.ErrNotFound
 	}
 	entries, bad := authorizedkeys.Parse(out)
-	entry, err := c.findEntry(cmd.Path, entries, bad, key)
-	if err != nil {
-		return nil, err
-	}
-	return c.grant(ctx, &entry.Options)
+	return c.findEntry("AuthorizedKeysCommand", entries, bad, key)
 }
 
-// keysCommand returns the command, with its tokens replaced, to be run as
-// AuthorizedKeysCommandUser. No one but root may have written it.
-func (c *connection) keysCommand(key keys.PublicKey) (*exec.Cmd, error) {
-	words, err := config.Split(c.opts.AuthorizedKeysCommand)
+func base64Of(k keys.PublicKey) string { return base64.StdEncoding.EncodeToString(k.Marshal()) }
+
+// userCommand returns what the command of a keyword prints for the user who
+// logs in. An error has been logged.
+func (c *connection) userCommand(ctx context.Context, keyword, command, runAs string, tokens map[byte]string) ([]byte, error) {
+	cmd, err := c.buildCommand(keyword, command, runAs, tokens)
+	if err != nil {
+		c.log.errorf("%s: %v", keyword, err)
+		return nil, err
+	}
+	out, err := output(ctx, cmd)
+	if err != nil {
+		c.log.errorf("%s %s failed: %v", keyword, cmd.Path, err)
+		return nil, err
+	}
+	return out, nil
+}
+
+// buildCommand returns a command, with its tokens replaced, to be run as the
+// user called runAs. No one but root may have written it.
+func (c *connection) buildCommand(keyword, command, runAs string, tokens map[byte]string) (*exec.Cmd, error) {
+	words, err := config.Split(command)
 	if err != nil {
 		return nil, err
 	}
-	tokens := map[byte]string{
+	tokens = maps.Clone(tokens)
+	maps.Copy(tokens, map[byte]string{
 		'u': c.account.Name, 'h': c.account.Home, 'U': strconv.FormatUint(uint64(c.account.UID), 10),
-		't': key.Type(), 'k': base64.StdEncoding.EncodeToString(key.Marshal()), 'f': keys.FingerprintSHA256(key),
-	}
-	if len(words) == 1 {
+		'C': address(c.remote) + " " + portText(c.remote) + " " + address(c.local) + " " + portText(c.local),
+		'D': "", // connections have no routing domain here
+	})
+	if len(words) == 1 && keyword == "AuthorizedKeysCommand" {
 		words = append(words, "%u")
 	}
 	for i := range words {
@@ -69,12 +83,12 @@ func (c *connection) keysCommand(key keys.PublicKey) (*exec.Cmd, error) {
 	if err := authorizedkeys.CheckPermissions(path, "", 0); err != nil {
 		return nil, err
 	}
-	if c.opts.AuthorizedKeysCommandUser == "" {
-		return nil, errors.New("AuthorizedKeysCommandUser is not set")
+	if runAs == "" {
+		return nil, errors.New(keyword + "User is not set")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	u, err := account.Lookup(ctx, c.opts.AuthorizedKeysCommandUser)
+	u, err := account.Lookup(ctx, runAs)
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,6 @@ import (
 // taken away.
 var anywhere = []string{"*:*"}
 
-// noCommand is run for a key with an empty command, since an empty
-// ForceCommand would leave the choice to the client.
-const noCommand = ":"
-
 // grant returns what the user may do who has proven a method: what the
 // configuration says, less what the key's line takes away.
 func (c *connection) grant(ctx context.Context, key *authorizedkeys.Options) (*auth.Permissions, error) {
@@ -48,7 +44,7 @@ func (c *connection) grant(ctx context.Context, key *authorizedkeys.Options) (*a
 	}
 	if key.HasCommand && o.ForceCommand == "" {
 		if p.ForceCommand = key.Command; key.Command == "" {
-			p.ForceCommand = noCommand
+			p.ForceCommand = auth.EmptyCommand
 		}
 	}
 	for _, e := range key.Environment {
@@ -84,8 +80,9 @@ func (c *connection) permitsUserEnv(name string) bool {
 	}
 }
 
-// acceptable refuses an RSA key that is shorter than RequiredRSASize, and an
-// algorithm that PubkeyAcceptedAlgorithms has for others, but not for this user.
+// acceptable refuses an RSA key that is shorter than RequiredRSASize, and
+// algorithms that PubkeyAcceptedAlgorithms and CASignatureAlgorithms have for
+// others, but not for this user.
 func (c *connection) acceptable(algorithm string, key keys.PublicKey) error {
 	a, _, err := chooseAlgorithms(c.opts)
 	if err != nil {
@@ -94,7 +91,10 @@ func (c *connection) acceptable(algorithm string, key keys.PublicKey) error {
 	if !slices.Contains(a.publicKey, algorithm) {
 		return fmt.Errorf("signature algorithm %s is not in PubkeyAcceptedAlgorithms", algorithm)
 	}
-	k, ok := key.(keys.CryptoPublicKey)
+	if cert, ok := key.(*keys.Certificate); ok && !slices.Contains(a.authority, cert.SignatureAlgorithm()) {
+		return fmt.Errorf("authority's signature algorithm %s is not in CASignatureAlgorithms", cert.SignatureAlgorithm())
+	}
+	k, ok := keys.PlainKey(key).(keys.CryptoPublicKey)
 	if !ok {
 		return nil
 	}

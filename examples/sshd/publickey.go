@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 
 	"github.com/fairlead-go/ssh/auth"
@@ -14,21 +13,41 @@ import (
 
 // publicKey decides on a key, by the user's authorized_keys files.
 func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.PublicKey) (*auth.Permissions, error) {
-	c.lastKey = key
-	// One key does not prove two methods of AuthenticationMethods.
-	if slices.ContainsFunc(a.Proven, func(p auth.Proof) bool { return p.Key != nil && keys.Equal(p.Key, key) }) {
-		return nil, errKeyUsed
+	if err := c.admitKey(a, key); err != nil {
+		return nil, err
 	}
-	err := c.admit(a, func(o *serverconfig.Options) bool { return o.PubkeyAuthentication })
+	entry, err := c.findInFiles(a, key)
+	if err != nil && c.opts.AuthorizedKeysCommand != "" {
+		entry, err = c.findByCommand(ctx, key)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return c.grant(ctx, &entry.Options)
+}
+
+// admitKey decides whether a key or certificate may be tried at all.
+func (c *connection) admitKey(a *auth.Attempt, key keys.PublicKey) error {
+	c.lastKey = key
+	// One key does not prove two methods of AuthenticationMethods.
+	if slices.ContainsFunc(a.Proven, func(p auth.Proof) bool {
+		return p.Key != nil && keys.Equal(keys.PlainKey(p.Key), keys.PlainKey(key))
+	}) {
+		return errKeyUsed
+	}
+	err := c.admit(a, func(o *serverconfig.Options) bool { return o.PubkeyAuthentication })
+	if err != nil {
+		return err
+	}
 	if err := c.acceptable(a.Algorithm, key); err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.revoked(key); err != nil {
-		return nil, err
-	}
+	return c.revoked(key)
+}
+
+// findInFiles looks for a key, or a certificate's authority, in the user's
+// authorized_keys files.
+func (c *connection) findInFiles(a *auth.Attempt, key keys.PublicKey) (*authorizedkeys.Entry, error) {
 	u := c.account
 	files, err := c.opts.AuthorizedKeys(&serverconfig.User{Name: u.Name, Home: u.Home, UID: int(u.UID)})
 	if err != nil {
@@ -39,16 +58,13 @@ func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.Pu
 		entry, ferr := c.findKey(file, key)
 		if ferr == nil {
 			if !a.Query {
-				c.log.debugf("%s:%d: matching key found: %s", file, entry.Line, describeKey(key))
+				c.log.debugf("%s:%d: matching key found: %s", file, entry.Line, describeKey(entry.Key))
 			}
-			return c.grant(ctx, &entry.Options)
+			return entry, nil
 		}
 		if !errors.Is(ferr, authorizedkeys.ErrNotFound) {
 			err = ferr
 		}
-	}
-	if c.opts.AuthorizedKeysCommand != "" {
-		return c.keysFromCommand(ctx, key)
 	}
 	return nil, err
 }
@@ -57,21 +73,11 @@ func (c *connection) publicKey(ctx context.Context, a *auth.Attempt, key keys.Pu
 func (c *connection) findKey(file string, key keys.PublicKey) (*authorizedkeys.Entry, error) {
 	var entries []authorizedkeys.Entry
 	var bad []*authorizedkeys.LineError
-	err := asUser(c.account, func() (err error) {
-		if c.opts.StrictModes {
-			if err := authorizedkeys.CheckPermissions(file, c.account.Home, int(c.account.UID)); err != nil {
-				return err
-			}
-		}
+	err := c.readUsers(file, "authorized keys", func() (err error) {
 		entries, bad, err = authorizedkeys.ReadFile(file)
 		return err
 	})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.log.debugf("Could not open authorized keys '%s': %v", file, err)
-		return nil, authorizedkeys.ErrNotFound
-	case err != nil:
-		c.log.infof("Authentication refused: %v", err)
+	if err != nil {
 		return nil, authorizedkeys.ErrNotFound
 	}
 	return c.findEntry(file, entries, bad, key)
@@ -82,7 +88,9 @@ func (c *connection) findEntry(from string, entries []authorizedkeys.Entry, bad 
 	for _, b := range bad {
 		c.log.debugf("%v", b)
 	}
-	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{Key: key, Remote: c.remote.Addr(), Host: c.host})
+	entry, err := authorizedkeys.Find(entries, authorizedkeys.Login{
+		Key: key, User: c.account.Name, Remote: c.remote.Addr(), Host: c.host,
+	})
 	if r, ok := errors.AsType[*authorizedkeys.RefusedError](err); ok {
 		c.log.infof("Authentication tried for %s with correct key but not from a permitted host or time (%s:%d): %v",
 			c.account.Name, from, r.Line, r.Reason)

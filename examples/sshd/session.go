@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -112,6 +113,9 @@ func (c *connection) program(s *ssh.Session) login.Config {
 	if s.Kind() == channel.StartSubsystem {
 		cfg.Command, _ = c.opts.SubsystemCommand(s.Subsystem())
 	}
+	if forced := c.opts.ForceCommand; forced != "" { // before that of a certificate
+		cfg.Command = forced
+	}
 	if isInternalSFTP(cfg.Command) {
 		cfg.Argv = append([]string{ownProgram()}, strings.Fields(cfg.Command)...)
 		cfg.Env = append(cfg.Env, roleVariable+"="+roleSFTP)
@@ -155,7 +159,7 @@ func (c *connection) logSession(s *ssh.Session) {
 	case channel.StartExec:
 		what = "command"
 		if p := s.Permissions(); p != nil && p.ForceCommand != "" {
-			what = "forced-command '" + p.ForceCommand + "'"
+			what = "forced-command '" + cmp.Or(c.opts.ForceCommand, p.ForceCommand) + "'"
 		}
 	case channel.StartSubsystem:
 		what = "subsystem '" + s.Subsystem() + "'"

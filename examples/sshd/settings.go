@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/fairlead-go/ssh/examples/internal/cmdline"
 	"github.com/fairlead-go/ssh/examples/internal/serverconfig"
 	"github.com/fairlead-go/ssh/keys"
-	"github.com/fairlead-go/ssh/keys/hostkeys"
 )
 
 const (
@@ -65,73 +63,6 @@ func newSettings(file *serverconfig.File, flags *cmdline.SSHD) (*settings, error
 // unsupported are keywords that OpenSSH enforces and this server cannot: to
 // ignore them would let in what they are to keep out.
 var unsupported = []string{"ChrootDirectory", "RefuseConnection"}
-
-// loadHostKeys loads the host keys that the configuration names, or those at
-// the default place, where they are made if there are none.
-func (s *settings) loadHostKeys() error {
-	names := s.opts.HostKey
-	if len(names) == 0 {
-		hosts, err := s.defaultHostKeys()
-		s.hostKeys = hostkeys.Signers(hosts)
-		return err
-	}
-	for _, name := range names {
-		host, err := hostkeys.Load(name)
-		if err != nil {
-			// As with OpenSSH, the others do.
-			s.log.errorf("Unable to load host key: %v", err)
-			continue
-		}
-		s.hostKeys = append(s.hostKeys, host.Signer)
-	}
-	if len(s.hostKeys) == 0 {
-		return errors.New("no hostkeys available -- exiting.") //nolint:staticcheck,revive // OpenSSH's words
-	}
-	return nil
-}
-
-func (s *settings) defaultHostKeys() ([]hostkeys.Host, error) {
-	dir := configDir
-	if os.Geteuid() != 0 {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, err
-		}
-		dir = filepath.Join(home, ".ssh", "sshd")
-	}
-	there, err := filepath.Glob(filepath.Join(dir, "ssh_host_*_key"))
-	if err != nil {
-		return nil, err
-	}
-	if len(there) == 0 && s.flags.Test {
-		return nil, nil // they will be made at the first start
-	}
-	if len(there) == 0 {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		hosts, err := hostkeys.LoadOrCreate(dir)
-		for _, h := range hosts {
-			if h.Created {
-				s.log.infof("Made host key %s %s", h.Path, keys.FingerprintSHA256(h.Signer.PublicKey()))
-			}
-		}
-		return hosts, err
-	}
-	var hosts []hostkeys.Host
-	for _, name := range there {
-		h, err := hostkeys.Load(name)
-		if err != nil {
-			s.log.errorf("Unable to load host key: %v", err)
-			continue
-		}
-		hosts = append(hosts, h)
-	}
-	if len(hosts) == 0 {
-		return nil, fmt.Errorf("no hostkeys available in %s -- exiting", dir)
-	}
-	return hosts, nil
-}
 
 // test is -t.
 func (s *settings) test() int {

@@ -40,6 +40,28 @@ func (l *List) String() string {
 	return s
 }
 
+// ExpandPatterns replaces each of names that is a pattern, with '*' or '?', by
+// those of supported that match it. One that matches none stays as it is.
+func ExpandPatterns(names, supported []string) []string {
+	var out []string
+	for _, name := range names {
+		if !strings.ContainsAny(name, "*?") {
+			out = append(out, name)
+			continue
+		}
+		matched := false
+		for _, s := range supported {
+			if MatchPattern(s, name) {
+				out, matched = append(out, s), true
+			}
+		}
+		if !matched {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Apply returns defaults as changed by the list. A name that is not in
 // supported is an error, except one to remove, which may be a pattern. What
 // it returns is never empty without an error.
