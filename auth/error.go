@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -21,18 +20,18 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("auth: user ")
-	b.WriteString(strconv.QuoteToASCII(e.User))
+	b.WriteString(wire.Quote(e.User, wire.MaxShown))
 	b.WriteString(" denied: tried ")
 	if len(e.Tried) == 0 {
 		b.WriteString("nothing")
 	} else {
-		b.WriteString(escape(strings.Join(e.Tried, ", ")))
+		b.WriteString(wire.Escape(strings.Join(e.Tried, ", "), wire.MaxShown))
 	}
 	b.WriteString("; server allows ")
 	if len(e.Allowed) == 0 {
 		b.WriteString("nothing more")
 	} else {
-		b.WriteString(escapeSome(strings.Join(e.Allowed, ",")))
+		b.WriteString(wire.Escape(strings.Join(e.Allowed, ","), wire.MaxShown))
 	}
 	for _, err := range e.Errs {
 		b.WriteString("; ")
@@ -101,21 +100,4 @@ func failMessage(pc wire.PacketConn, err error) error {
 // failState ends pc for a message that may not come now.
 func failState(pc wire.PacketConn, number byte) error {
 	return fail(pc, nil, wire.DisconnectProtocolError, "message %d is not allowed here", number)
-}
-
-// escape returns s without anything that a terminal could take for more than
-// text.
-func escape(s string) string {
-	q := strconv.QuoteToASCII(s)
-	return q[1 : len(q)-1]
-}
-
-// escapeSome is escape for a text without a bound, of which it leaves out all
-// but the beginning.
-func escapeSome(s string) string {
-	const most = 1 << 10
-	if len(s) > most {
-		return escape(s[:most]) + "..."
-	}
-	return escape(s)
 }

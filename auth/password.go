@@ -65,7 +65,7 @@ type PasswordChangeRequired struct {
 
 // Error implements error.
 func (e *PasswordChangeRequired) Error() string {
-	return "auth: a new password is required: " + escape(e.Prompt)
+	return "auth: a new password is required: " + wire.Escape(e.Prompt, wire.MaxShown)
 }
 
 func judgePassword(s *server, a *Attempt, fields []byte) (verdict, error) {

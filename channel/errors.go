@@ -47,7 +47,7 @@ func (e *OpenError) Error() string {
 	if e.Message == "" {
 		return "channel: open refused: " + e.Reason.String()
 	}
-	return "channel: open refused: " + e.Reason.String() + ": " + strconv.Quote(e.Message)
+	return "channel: open refused: " + e.Reason.String() + ": " + wire.Quote(e.Message, wire.MaxShown)
 }
 
 // A closedError unwraps to net.ErrClosed.

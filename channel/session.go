@@ -50,7 +50,7 @@ func (s ExitStatus) String() string {
 			text += " (core dumped)"
 		}
 		if s.Message != "" {
-			text += ": " + strconv.Quote(s.Message)
+			text += ": " + wire.Quote(s.Message, wire.MaxShown)
 		}
 		return text
 	}

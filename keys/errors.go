@@ -3,7 +3,8 @@ package keys
 import (
 	"errors"
 	"fmt"
-	"strconv"
+
+	"github.com/fairlead-go/ssh/wire"
 )
 
 var (
@@ -99,10 +100,4 @@ func (e *UnsupportedError) Error() string {
 
 // quote escapes text that may come from a peer and cuts it to a length that
 // fits an error message.
-func quote(s string) string {
-	const limit = 64
-	if len(s) > limit {
-		return strconv.QuoteToASCII(s[:limit]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+func quote(s string) string { return wire.Quote(s, 64) }

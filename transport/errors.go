@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/fairlead-go/ssh/kex"
@@ -31,11 +30,7 @@ func (e *DisconnectError) Error() string {
 	if e.Remote {
 		who = "the peer"
 	}
-	message := e.Message
-	if len(message) > maxListed {
-		message = message[:maxListed] + "…"
-	}
-	return fmt.Sprintf("transport: %s disconnected: %s (reason %d)", who, strconv.Quote(message), e.Reason)
+	return fmt.Sprintf("transport: %s disconnected: %s (reason %d)", who, wire.Quote(e.Message, wire.MaxShown), e.Reason)
 }
 
 // Unwrap makes a disconnect of ours, such as Close, match net.ErrClosed.
@@ -63,15 +58,8 @@ func listNames(names []string) string {
 	if len(names) == 0 {
 		return "(none)"
 	}
-	list := strings.Join(names, ",")
-	if len(list) > maxListed {
-		list = list[:maxListed] + "…"
-	}
-	return list
+	return wire.Escape(strings.Join(names, ","), wire.MaxShown)
 }
-
-// maxListed is how much of a peer's list stands in an error's text.
-const maxListed = 1 << 10
 
 // A VersionError says that the peer's identification is not one of SSH 2.0
 // (RFC 4253 section 4.2).
@@ -81,7 +69,7 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("transport: %s: %s", e.Why, strconv.Quote(e.Line))
+	return fmt.Sprintf("transport: %s: %s", e.Why, wire.Quote(e.Line, wire.MaxShown))
 }
 
 // A HostKeyError says that the server could not show who it is: its signature

@@ -37,22 +37,10 @@ type ProtocolError struct {
 // Error implements error. The message is quoted where it holds bytes that do
 // not print, since it may name what a peer sent.
 func (e *ProtocolError) Error() string {
-	return "wire: " + escape(e.Message) + " (disconnect reason " + strconv.FormatUint(uint64(e.Reason), 10) + ")"
+	return "wire: " + Escape(e.Message, MaxShown) + " (disconnect reason " + strconv.FormatUint(uint64(e.Reason), 10) + ")"
 }
 
 // ProtocolErrorf returns a [ProtocolError] with a formatted message.
 func ProtocolErrorf(reason uint32, format string, args ...any) *ProtocolError {
 	return &ProtocolError{Reason: reason, Message: fmt.Sprintf(format, args...)}
-}
-
-// escape returns s as it is when all of it is printable US-ASCII, and with
-// Go's escapes for the rest otherwise.
-func escape(s string) string {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			q := strconv.QuoteToASCII(s)
-			return q[1 : len(q)-1]
-		}
-	}
-	return s
 }

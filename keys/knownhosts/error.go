@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/wire"
 )
 
 // The ways in which a host key can fail to be accepted. Every [KeyError] is
@@ -60,7 +61,7 @@ func (e *KeyError) Is(target error) bool {
 // Error names the host, the key that it has shown, and for a changed or
 // revoked key each line that disagrees, with its file, number and fingerprint.
 func (e *KeyError) Error() string {
-	host := escape(e.Address)
+	host := wire.Escape(e.Address, wire.MaxShown)
 	got := "none"
 	if e.Got != nil {
 		got = e.Got.Type() + " " + keys.FingerprintSHA256(e.Got)
@@ -84,10 +85,4 @@ func (e *KeyError) Error() string {
 	}
 	b.WriteString("; either someone is in between, or the host has a new key and those lines are to be removed")
 	return b.String()
-}
-
-// escape returns s with Go's escapes for all that is not printable US-ASCII.
-func escape(s string) string {
-	q := strconv.QuoteToASCII(s)
-	return q[1 : len(q)-1]
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"strconv"
 	"time"
 
 	"github.com/fairlead-go/ssh/keys"
@@ -251,6 +250,6 @@ func extension(r *wire.Reader) {
 	r.Bytes()
 	single(r)
 	if critical && r.Err() == nil {
-		r.Fail(fmt.Errorf("%w: critical extension %s", ErrUnsupported, strconv.QuoteToASCII(string(name[:min(len(name), 64)]))))
+		r.Fail(fmt.Errorf("%w: critical extension %s", ErrUnsupported, wire.Quote(string(name), 64)))
 	}
 }

@@ -53,12 +53,3 @@ func (e *LineError) Error() string {
 }
 
 func (e *LineError) Unwrap() error { return e.Err }
-
-// quote escapes text of a signature's author and bounds its length.
-func quote(s string) string {
-	const limit = 64
-	if len(s) > limit {
-		return strconv.QuoteToASCII(s[:limit]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}

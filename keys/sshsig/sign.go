@@ -77,7 +77,7 @@ func allowed(key keys.PublicKey, format string) bool {
 func (s *Signature) signedData(message io.Reader) ([]byte, error) {
 	newHash := hashes[s.Hash]
 	if newHash == nil {
-		return nil, fmt.Errorf("%w: hash %s", ErrUnsupported, quote(s.Hash))
+		return nil, fmt.Errorf("%w: hash %s", ErrUnsupported, wire.Quote(s.Hash, wire.MaxShown))
 	}
 	h := newHash()
 	if _, err := io.Copy(h, message); err != nil {
@@ -96,13 +96,13 @@ func (s *Signature) signedData(message io.Reader) ([]byte, error) {
 // touch is asked for.
 func (s *Signature) CheckSignature(namespace string, message io.Reader) (*keys.Assertion, error) {
 	if namespace == "" || s.Namespace != namespace {
-		return nil, fmt.Errorf("%w: the signature is for %s, not %s", ErrNamespace, quote(s.Namespace), quote(namespace))
+		return nil, fmt.Errorf("%w: the signature is for %s, not %s", ErrNamespace, wire.Quote(s.Namespace, wire.MaxShown), wire.Quote(namespace, wire.MaxShown))
 	}
 	if s.Key == nil || s.Signature == nil {
 		return nil, ErrFormat
 	}
 	if !allowed(s.Key, s.Signature.Format) {
-		return nil, fmt.Errorf("%w: algorithm %s for a key of type %s", ErrUnsupported, quote(s.Signature.Format), s.Key.Type())
+		return nil, fmt.Errorf("%w: algorithm %s for a key of type %s", ErrUnsupported, wire.Quote(s.Signature.Format, wire.MaxShown), s.Key.Type())
 	}
 	data, err := s.signedData(message)
 	if err != nil {

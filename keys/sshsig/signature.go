@@ -60,7 +60,7 @@ func Parse(b []byte) (*Signature, error) {
 		return nil, fmt.Errorf("%w: no namespace", ErrFormat)
 	}
 	if hashes[s.Hash] == nil {
-		return nil, fmt.Errorf("%w: hash %s", ErrUnsupported, quote(s.Hash))
+		return nil, fmt.Errorf("%w: hash %s", ErrUnsupported, wire.Quote(s.Hash, wire.MaxShown))
 	}
 	var err error
 	if s.Key, err = keys.ParseKeyOrCertificate(key); err != nil {
