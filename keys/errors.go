@@ -13,7 +13,8 @@ var (
 	ErrBadSignature = errors.New("keys: signature does not verify")
 	// ErrUnknownFormat: the bytes are not in any format that is known here.
 	ErrUnknownFormat = errors.New("keys: not a key in a known format")
-	// ErrWrongPassphrase: the passphrase does not open the private key.
+	// ErrWrongPassphrase: the passphrase does not open the private key. In
+	// formats with a MAC it may also be that the file was changed.
 	ErrWrongPassphrase = errors.New("keys: wrong passphrase for the private key")
 	// ErrKeyMismatch: the two halves of a private key do not belong together.
 	// It comes wrapped in a [*MalformedError].

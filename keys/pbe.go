@@ -69,9 +69,9 @@ func (p *pbe) open(passphrase []byte, parse derParser) (*PrivateKey, error) {
 	return parse(der)
 }
 
-// decrypt returns DER. Nothing authenticates it: a
-// passphrase is wrong unless padding and a sequence's length come out right,
-// as they do by chance once in some 2^24 times.
+// decrypt returns DER. Nothing authenticates it: a passphrase is wrong unless
+// padding and a sequence's length come out right, as they do by chance once in
+// some 2^24 times.
 func (p *pbe) decrypt(passphrase []byte) ([]byte, error) {
 	if len(passphrase) == 0 {
 		return nil, &PassphraseNeededError{}

@@ -42,7 +42,8 @@ var publicPEMs = []publicPEM{
 //     read without a passphrase. Nothing has proven that it is the right one.
 //
 // The comment is "" where the format has none. A certificate is an
-// [*UnknownTypeError], but one that is in PuTTY's format counts for its key.
+// [*UnknownTypeError]; in PuTTY's format, whose keys may have one, it is the key
+// that is returned.
 // Other errors are [ErrUnknownFormat], [*UnsupportedError], [*LimitError] and
 // [*MalformedError].
 func ParsePublicKeyFile(data []byte) (key PublicKey, comment string, err error) {

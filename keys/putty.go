@@ -233,7 +233,7 @@ func (f *puttyFile) parsePrivate(blob []byte) (*PrivateKey, error) {
 	if err != nil {
 		return nil, malformedPutty(err)
 	}
-	var fields []byte
+	fields := make([]byte, 0, 2*len(f.public)+len(blob)) // enough for it to be the only copy
 	for _, s := range layout.arrange(publicFields, privateFields) {
 		fields = wire.AppendString(fields, s)
 	}

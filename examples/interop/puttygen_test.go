@@ -125,3 +125,22 @@ func TestPuttygenReadsOurs(t *testing.T) {
 		})
 	}
 }
+
+// PuTTY puts a key's certificate into its file; the key is the same.
+func TestPuttygenCertificate(t *testing.T) {
+	pair, authority := userKeys(t)[0], hostKeys(t)[0]
+	dir := t.TempDir()
+	public, withCertificate := filepath.Join(dir, "key.pub"), filepath.Join(dir, "key.ppk")
+	require.NoError(t, os.WriteFile(public, keys.MarshalAuthorizedKey(pair.key.PublicKey(), ""), 0o600))
+	out, err := exec.Command("ssh-keygen", "-s", authority.openSSH, "-I", "id", "-n", "ann", public).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	puttygen(t, pair.putty, "--certificate", filepath.Join(dir, "key-cert.pub"), "-O", "private", "-o", withCertificate)
+	file := readKeyFile(t, withCertificate)
+	require.Contains(t, string(file), "-cert-v01@openssh.com\n")
+	key, err := keys.ParsePrivateKey(file, nil)
+	require.NoError(t, err)
+	require.True(t, keys.Equal(pair.key.PublicKey(), key.PublicKey()))
+	shown, _, err := keys.ParsePublicKeyFile(file)
+	require.NoError(t, err)
+	require.True(t, keys.Equal(pair.key.PublicKey(), shown))
+}
