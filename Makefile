@@ -1,13 +1,13 @@
-# Targets: test (all of it, peers included), check (no peers), bench, fuzz, lint.
+# Targets: test (all of it, peers included), check (no peers), bench, fuzz, asm, lint.
 
 GO      ?= go
 FUZZ    ?= 10s
-MODULES := . examples
+MODULES := . examples transport/internal/chachapoly/asm
 
 # What the tests run against, from Debian.
 PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools git
 
-.PHONY: test check interop peers bench fuzz lint
+.PHONY: test check interop peers asm bench fuzz lint
 
 test: peers lint check
 	$(MAKE) interop
@@ -18,6 +18,7 @@ test: peers lint check
 check:
 	$(GO) test -race ./...
 	$(GO) test ./keys ./channel ./transport
+	$(GO) test -tags purego ./transport/internal/chachapoly
 	cd examples && $(GO) test -race ./...
 
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
@@ -34,6 +35,10 @@ peers:
 		fi; \
 	fi
 
+# The assembly, by the program beside it. It is kept; this makes it again.
+asm:
+	$(GO) generate ./transport/internal/chachapoly
+
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./wire ./kex ./keys/... ./transport ./channel .
 
@@ -43,5 +48,6 @@ fuzz:
 
 lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	@$(GO) vet -tags purego ./transport/... && GOARCH=arm64 $(GO) vet ./transport/...
 	@for m in $(MODULES); do (cd $$m && $(GO) vet ./...) || exit 1; done
 	@cd examples && $(GO) vet -tags interop ./...

@@ -1,0 +1,5 @@
+//go:build race
+
+package chachapoly
+
+const raceEnabled = true
