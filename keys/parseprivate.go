@@ -12,7 +12,7 @@ const (
 	// maxPrivateFile bounds the file of a private key, in bytes, as OpenSSH
 	// does.
 	maxPrivateFile = 1 << 20
-	// maxDER bounds the DER form of a private key, in bytes. An RSA key of
+	// maxDER bounds the DER form of a key, in bytes. A private RSA key of
 	// MaxRSABits takes 9,300.
 	maxDER = 16 << 10
 )

@@ -51,7 +51,7 @@ func (p *pbe) check(what string) error {
 	case len(p.data) == 0 || len(p.data)%p.cipher.block != 0:
 		err = errBlocks
 	case len(p.data) > maxDER:
-		return &LimitError{What: "bytes in the DER form of a private key", Value: uint64(len(p.data)), Max: maxDER}
+		return &LimitError{What: "bytes in the DER form of a key", Value: uint64(len(p.data)), Max: maxDER}
 	}
 	if err != nil {
 		return &MalformedError{What: what, Err: err}

@@ -19,7 +19,7 @@ import (
 // numbers, and bytes after it.
 func checkDER(what string, der []byte) error {
 	if len(der) > maxDER {
-		return &LimitError{What: "bytes in the DER form of a private key", Value: uint64(len(der)), Max: maxDER}
+		return &LimitError{What: "bytes in the DER form of a key", Value: uint64(len(der)), Max: maxDER}
 	}
 	in := cryptobyte.String(der)
 	var seq cryptobyte.String
