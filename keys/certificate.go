@@ -76,6 +76,7 @@ var (
 // signature does not verify; and an [*UnknownTypeError] for an authority's key
 // that is itself a certificate.
 func ParseCertificate(blob []byte) (*Certificate, error) {
+	blob = bytes.Clone(blob) // the options stay aliases of it
 	r := wire.NewReader(blob)
 	name := r.Bytes()
 	if err := r.Err(); err != nil {
@@ -85,7 +86,7 @@ func ParseCertificate(blob []byte) (*Certificate, error) {
 	if t == nil {
 		return nil, &UnknownTypeError{Type: string(name)}
 	}
-	c := &Certificate{typ: t, blob: bytes.Clone(blob)}
+	c := &Certificate{typ: t, blob: blob}
 	if err := c.parse(&r); err != nil {
 		return nil, malformed(string(name), err)
 	}

@@ -272,3 +272,20 @@ func TestDefect_NestedCertificate(t *testing.T) {
 // FuzzCertificateBody signs the fuzzer's bytes, which it could not do itself.
 
 // shortName is what ssh-keygen calls a key's type.
+
+// TestCertificateKeepsNoReference: a certificate says the same once the packet
+// that it came in has made room for the next.
+func TestCertificateKeepsNoReference(t *testing.T) {
+	claims := userClaims()
+	claims.CriticalOptions = map[string]string{ForceCommandOption: "true", SourceAddressOption: "192.0.2.0/24"}
+	issued := issue(t, claims)
+	packet := bytes.Clone(issued.Marshal())
+	c, err := ParseCertificate(packet)
+	require.NoError(t, err)
+	for i := range packet {
+		packet[i] ^= 0xff
+	}
+	require.Equal(t, issued.Claims(), c.Claims())
+	require.Equal(t, issued.Marshal(), c.Marshal())
+	require.True(t, Equal(issued.Authority(), c.Authority()))
+}
