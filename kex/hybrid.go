@@ -41,10 +41,13 @@ var sntrup = kem{
 
 // A hybrid is the agreement of RFC 10042 section 2 and, with sntrup761, of RFC
 // 9941 section 3: each value is the KEM's, followed by the curve's, and the
-// secret is the hash of the KEM's secret followed by the curve's. It holds as
-// long as one of the two does. Both are hashed as byte strings of fixed length:
-// that of a NIST curve is the whole x-coordinate, leading zeros included, and no
-// mpint.
+// secret is the hash of the KEM's secret followed by the curve's (K = HASH(K_PQ ‖
+// K_CL), RFC 10042 section 2.4). It holds as long as one of the two does. Both
+// are hashed as byte strings of fixed length: that of a NIST curve is the whole
+// x-coordinate, leading zeros included, and not the mpint that RFC 5656 makes of
+// it. The result is a string, no mpint, in the exchange hash and in key
+// derivation (RFC 10042 section 2.5). Exchanges recorded with other
+// implementations (recorded_test.go) have it the same for each method.
 type hybrid struct {
 	kem   kem
 	curve curve

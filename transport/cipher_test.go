@@ -15,6 +15,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,6 +189,16 @@ func TestSequenceNumberInTag(t *testing.T) {
 	want := referenceChaCha(key, 1<<32-1, b[:len(b)-16])
 	c.seal(1<<32-1, b)
 	require.Equal(t, want, b)
+}
+
+// TestCipherOrder: AES-GCM first where the CPU has AES; the ciphers that need a
+// MAC last.
+func TestCipherOrder(t *testing.T) {
+	chacha, gcm := []string{"chacha20-poly1305@openssh.com"}, []string{"aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
+	ctr := []string{"aes128-ctr", "aes192-ctr", "aes256-ctr"}
+	require.Equal(t, slices.Concat(chacha, gcm, ctr), cipherNames(false))
+	require.Equal(t, slices.Concat(gcm, chacha, ctr), cipherNames(true))
+	require.Equal(t, cipherNames(hasAES()), Ciphers())
 }
 
 // TestMACOrder: the default proposal is OpenSSH's, as far as it goes.
