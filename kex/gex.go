@@ -1,6 +1,7 @@
 package kex
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/big"
 	"math/bits"
@@ -89,6 +90,7 @@ func (x *machine) answerRequest(in []byte) ([][]byte, error) {
 
 // gexDialogue is what follows once there is a group.
 func (x *machine) gexDialogue(asked []byte, group *group) *dialogue {
+	x.gexAsked, x.gexBits = int(binary.BigEndian.Uint32(asked[4:])), group.p.BitLen()
 	return &dialogue{
 		agreement: group, init: msgGexInit, reply: msgGexReply,
 		parameters: wire.AppendBigInt(wire.AppendBigInt(asked, group.p), group.g),

@@ -2,6 +2,7 @@ package kex
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"math/big"
 	"slices"
@@ -72,18 +73,24 @@ func gexMessages(t testing.TB, client, server Exchange) (messages [4][]byte) {
 }
 
 func TestGroupExchangeBothRolesAgree(t *testing.T) {
-	for _, tc := range []struct{ asked, got int }{
-		{0, 3072}, {2048, 2048}, {2049, 3072}, {3072, 3072}, {4096, 4096}, {7680, 8192}, {8192, 8192},
+	for _, tc := range []struct {
+		method     string
+		asked, got int
+	}{
+		{gex, 0, 3072}, {gex, 2048, 2048}, {gex, 2049, 3072}, {gex, 3072, 3072}, {gex, 4096, 4096}, {gex, 7680, 8192}, {gex, 8192, 8192},
+		{"diffie-hellman-group-exchange-sha1", 2048, 2048},
 	} {
-		client, err := New(gex, Config{Role: Client, Transcript: testTranscript, GroupBits: tc.asked})
+		client, err := New(tc.method, Config{Role: Client, Transcript: testTranscript, GroupBits: tc.asked})
 		require.NoError(t, err)
-		server := newServer(t, gex)
+		server := newServer(t, tc.method)
 		messages := gexMessages(t, client, server)
 		for i, number := range []byte{34, 31, 32, 33} {
 			require.Equal(t, number, messages[i][0])
 		}
 		r := message(messages[1], 31)
 		require.Equal(t, tc.got, r.BigInt().BitLen())
+		require.Equal(t, tc.got, client.Result().GroupBits)
+		require.Equal(t, cmp.Or(tc.asked, defaultGroupBits), client.Result().GroupAsked)
 		for _, x := range []Exchange{client, server} {
 			for _, m := range messages {
 				_, _, err := x.Step(m)

@@ -77,6 +77,10 @@ type Result struct {
 	K         []byte
 	HostKey   []byte // K_S, the server's public key blob
 	Signature []byte // the server's signature blob over H, not verified here
+
+	// In a group exchange, the size of group that the client asked for and of
+	// the one that the server chose, in bits; else 0.
+	GroupAsked, GroupBits int
 }
 
 // New begins a key exchange by the method of that name. It keeps nothing of

@@ -19,7 +19,9 @@ type machine struct {
 	moduli  *Moduli // server only, for group exchange
 	// groupBits is what a client prefers in a group exchange.
 	groupBits int
-	hash      hash.Hash // of the exchange hash; what comes before K_S is in it from the start
+	// gexAsked and gexBits are of the group exchange under way.
+	gexAsked, gexBits int
+	hash              hash.Hash // of the exchange hash; what comes before K_S is in it from the start
 
 	next   func(in []byte) (out [][]byte, err error)
 	result *Result
@@ -75,6 +77,8 @@ func (x *machine) complete(hostKey, secret []byte) {
 		H:       x.hash.Sum(nil),
 		K:       k,
 		HostKey: slices.Clone(hostKey),
+
+		GroupAsked: x.gexAsked, GroupBits: x.gexBits,
 	}
 	x.hash = nil
 }

@@ -17,9 +17,12 @@ import (
 type cipherMethod struct {
 	name            string
 	keySize, ivSize int
-	aead            func(key, iv []byte) (packetCipher, error)
-	block           func(key []byte) (cipher.Block, error)
-	mode            func(block cipher.Block, iv []byte) blockCipher
+	// strength is what the key is worth in bytes, where that is less than
+	// its size.
+	strength int
+	aead     func(key, iv []byte) (packetCipher, error)
+	block    func(key []byte) (cipher.Block, error)
+	mode     func(block cipher.Block, iv []byte) blockCipher
 }
 
 // A macMethod is one row of the table of MACs.

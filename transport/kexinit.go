@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/rand"
 	"slices"
 
@@ -120,7 +121,8 @@ func (a *agreement) suites(role kex.Role) (in, out *suite) {
 // as strong as the stronger cipher's key (NIST SP 800-57 part 1, table 2), as
 // far as there are any.
 func (a *agreement) groupBits() int {
-	switch size := max(a.clientToServer.cipher.keySize, a.serverToClient.cipher.keySize); {
+	strength := func(c *cipherMethod) int { return cmp.Or(c.strength, c.keySize) }
+	switch size := max(strength(a.clientToServer.cipher), strength(a.serverToClient.cipher)); {
 	case size <= 16:
 		return 3072
 	case size <= 24:

@@ -40,7 +40,7 @@ var legacyCiphers = []cipherMethod{
 	{name: "aes128-cbc", keySize: 16, ivSize: 16, block: newAES, mode: newCBC},
 	{name: "aes192-cbc", keySize: 24, ivSize: 16, block: newAES, mode: newCBC},
 	{name: "aes256-cbc", keySize: 32, ivSize: 16, block: newAES, mode: newCBC},
-	{name: "3des-cbc", keySize: 24, ivSize: 8, block: des.NewTripleDESCipher, mode: newCBC},
+	{name: "3des-cbc", keySize: 24, ivSize: 8, strength: 14, block: des.NewTripleDESCipher, mode: newCBC},
 }
 
 var legacyMACs = []macMethod{

@@ -209,14 +209,17 @@ func TestServerWithOpenSSH(t *testing.T) {
 func TestGroupExchangeWithOpenSSH(t *testing.T) {
 	gex := []string{"diffie-hellman-group-exchange-sha256"}
 	address, _ := sshd(t)
-	for _, cipher := range []string{"aes128-ctr", "aes192-ctr", "aes256-ctr"} {
+	for cipher, size := range map[string]int{"3des-cbc": 3072, "aes128-ctr": 3072, "aes192-ctr": 7680, "aes256-ctr": 8192} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		nc, err := net.Dial("tcp", address)
 		require.NoError(t, err)
-		c, err := Client(ctx, nc, clientConfig(Config{KeyExchanges: gex, Ciphers: []string{cipher}}))
+		c, err := Client(ctx, nc, clientConfig(Config{KeyExchanges: gex, Ciphers: []string{cipher}, LegacyAlgorithms: LegacyAlgorithms()}))
 		require.NoError(t, err, cipher)
-		require.Equal(t, gex[0], c.State().KeyExchange)
+		s := c.State()
+		require.Equal(t, gex[0], s.KeyExchange)
+		require.Equal(t, size, s.GroupAsked)
+		require.GreaterOrEqual(t, s.GroupBits, size)
 		c.Close()
 	}
 

@@ -335,7 +335,7 @@ func (c *Conn) agreed(kx *keyExchange, out [][]byte) error {
 		c.sessionID = sessionID
 	}
 	kx.incoming = incoming
-	c.noteLocked(kx, sessionID)
+	c.noteLocked(kx, res, sessionID)
 	if kx.extInfo {
 		c.seal(c.appendExtInfo(nil), nil)
 	}
@@ -355,13 +355,14 @@ func (c *Conn) resumeLocked() {
 }
 
 // noteLocked records what was agreed on for State. mu is held.
-func (c *Conn) noteLocked(kx *keyExchange, sessionID []byte) {
+func (c *Conn) noteLocked(kx *keyExchange, res *kex.Result, sessionID []byte) {
 	a := kx.agreement
 	in, out := a.suites(c.role)
 	s := &c.state
 	s.SessionID = sessionID
 	s.KeyExchange = a.kexAlgorithm
 	s.PostQuantum = kex.PostQuantum(a.kexAlgorithm)
+	s.GroupAsked, s.GroupBits = res.GroupAsked, res.GroupBits
 	s.HostKey, s.HostKeyAlgorithm = c.hostKey, a.hostKeyAlgorithm
 	s.In = Direction{Cipher: in.cipher.name, MAC: in.macName(), Compression: in.compression}
 	s.Out = Direction{Cipher: out.cipher.name, MAC: out.macName(), Compression: out.compression}

@@ -14,7 +14,10 @@ type State struct {
 
 	KeyExchange string // method
 	PostQuantum bool   // the method withstands a quantum computer
-	StrictKex   bool   // both sides follow strict key exchange
+	// In a group exchange, the size of group that the client asked for and of
+	// the one that the server chose, in bits; else 0.
+	GroupAsked, GroupBits int
+	StrictKex             bool // both sides follow strict key exchange
 
 	HostKey          keys.PublicKey // the server's
 	HostKeyAlgorithm string         // with which it signed

@@ -127,6 +127,10 @@ func (c *connection) trace() *transport.Trace {
 				c.log.debugf("Remote protocol version 2.0, remote software version %s", strings.TrimPrefix(s.ServerVersion, "SSH-2.0-"))
 			}
 			c.log.debugf("kex: algorithm: %s", s.KeyExchange)
+			if s.GroupBits > 0 {
+				c.log.debugf("SSH2_MSG_KEX_DH_GEX_REQUEST(2048<%d<8192) sent", s.GroupAsked)
+				c.log.debugf("bits set: 4 or more/%d", s.GroupBits)
+			}
 			c.log.debugf("kex: host key algorithm: %s", s.HostKeyAlgorithm)
 			for _, d := range []struct {
 				name string
