@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -334,6 +335,27 @@ func TestDefect_RangesAreBounded(t *testing.T) {
 	l = new(List)
 	require.NoError(t, l.RevokeSerials(nil, Range{1, math.MaxUint64}), "the whole of the numbers costs nothing")
 	require.Less(t, len(l.Marshal()), 200)
+}
+
+// An authority whose key is of a type that nobody knows may be as long as the
+// list, and must not be gone through for each of its certificates.
+func TestDefect_LongAuthority(t *testing.T) {
+	const serials = 1000
+	authority := wire.AppendString(nil, "unknown@example.com")
+	authority = append(authority, make([]byte, 1<<20)...)
+	var list []byte
+	for serial := range uint64(serials) {
+		list = wire.AppendUint64(list, 1+2*serial)
+	}
+	data := ofAuthority(authority, section(nil, certSerialList, list))
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l, err := Parse(data)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Len(t, l.certs[string(authority)].serials, serials)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
 func TestMarshalIsCompact(t *testing.T) {

@@ -43,10 +43,9 @@ const (
 
 // A parser reads into a list. Its functions report errors through the Reader.
 type parser struct {
-	list List
-	// serials are those of each authority, before they are sorted.
-	serials map[string][]Range
-	ranges  int
+	list        List
+	authorities map[string]*certs // with serials that are not normalized
+	ranges      int
 }
 
 // sections are all that a list may have but those of certificates, whose
@@ -65,21 +64,21 @@ var sections = map[byte]func(p *parser, r *wire.Reader){
 	sectionExtension: func(_ *parser, r *wire.Reader) { extension(r) },
 }
 
-var certSections = map[byte]func(p *parser, authority string, r *wire.Reader){
-	certSerialList: func(p *parser, authority string, r *wire.Reader) {
+var certSections = map[byte]func(p *parser, by *certs, r *wire.Reader){
+	certSerialList: func(p *parser, by *certs, r *wire.Reader) {
 		serial := r.Uint64()
-		p.addRange(r, authority, Range{serial, serial})
+		p.addRange(r, by, Range{serial, serial})
 	},
-	certSerialRange: func(p *parser, authority string, r *wire.Reader) {
+	certSerialRange: func(p *parser, by *certs, r *wire.Reader) {
 		first, last := r.Uint64(), r.Uint64()
-		p.addRange(r, authority, Range{first, last})
+		p.addRange(r, by, Range{first, last})
 		single(r)
 	},
 	certSerialBitmap: (*parser).bitmap,
-	certKeyID: func(p *parser, authority string, r *wire.Reader) {
-		p.list.of(authority).keyIDs.add(r.Text())
+	certKeyID: func(_ *parser, by *certs, r *wire.Reader) {
+		by.keyIDs.add(r.Text())
 	},
-	certExtension: func(_ *parser, _ string, r *wire.Reader) { extension(r) },
+	certExtension: func(_ *parser, _ *certs, r *wire.Reader) { extension(r) },
 }
 
 func hash(r *wire.Reader, size int) string {
@@ -113,15 +112,20 @@ func Parse(data []byte) (*List, error) {
 	if !IsBinary(data) {
 		return nil, ErrFormat
 	}
-	p := &parser{serials: make(map[string][]Range)}
+	p := &parser{authorities: make(map[string]*certs)}
 	r := wire.NewReader(data[len(magic):])
 	p.parse(&r)
 	if err := r.End(); err != nil {
 		return nil, formatError(err)
 	}
-	for authority, serials := range p.serials {
-		if err := p.list.addSerials(authority, serials); err != nil {
-			return nil, err
+	for authority, c := range p.authorities {
+		if len(c.serials) > 0 {
+			if err := p.list.addSerials(authority, c.serials); err != nil {
+				return nil, err
+			}
+		}
+		if len(c.keyIDs) > 0 {
+			p.list.of(authority).keyIDs = c.keyIDs
 		}
 	}
 	return &p.list, nil
@@ -163,11 +167,17 @@ func (p *parser) parse(r *wire.Reader) {
 }
 
 func (p *parser) certificates(r *wire.Reader) {
-	authority := r.Bytes()
+	blob := r.Bytes()
 	r.Bytes() // reserved
-	if err := checkAuthority(authority); err != nil {
+	if err := checkAuthority(blob); err != nil {
 		r.Fail(err)
 		return
+	}
+	// Looked up once, since it may be as long as the list.
+	by := p.authorities[string(blob)]
+	if by == nil {
+		by = new(certs)
+		p.authorities[string(blob)] = by
 	}
 	for r.Len() > 0 {
 		kind := r.Byte()
@@ -178,7 +188,7 @@ func (p *parser) certificates(r *wire.Reader) {
 		}
 		section := wire.NewReader(r.Bytes())
 		for section.Len() > 0 {
-			parse(p, string(authority), &section)
+			parse(p, by, &section)
 		}
 		if err := section.End(); err != nil {
 			r.Fail(err)
@@ -198,7 +208,7 @@ func checkAuthority(blob []byte) error {
 	return nil
 }
 
-func (p *parser) addRange(r *wire.Reader, authority string, add Range) {
+func (p *parser) addRange(r *wire.Reader, by *certs, add Range) {
 	switch {
 	case r.Err() != nil:
 	case !add.valid():
@@ -207,13 +217,13 @@ func (p *parser) addRange(r *wire.Reader, authority string, add Range) {
 		r.Fail(ErrTooLarge)
 	default:
 		p.ranges++
-		p.serials[authority] = append(p.serials[authority], add)
+		by.serials = append(by.serials, add)
 	}
 }
 
 // bitmap reads an offset and a number in which bit n stands for the serial
 // number offset+n.
-func (p *parser) bitmap(authority string, r *wire.Reader) {
+func (p *parser) bitmap(by *certs, r *wire.Reader) {
 	offset, bitmap := r.Uint64(), r.Mpint()
 	single(r)
 	if r.Err() != nil || len(bitmap) == 0 {
@@ -237,7 +247,7 @@ func (p *parser) bitmap(authority string, r *wire.Reader) {
 		for n < highest && octet(n+1)>>((n+1)%8)&1 == 1 {
 			n++
 		}
-		p.addRange(r, authority, Range{offset + first, offset + n})
+		p.addRange(r, by, Range{offset + first, offset + n})
 		if r.Err() != nil {
 			return
 		}
