@@ -5,7 +5,7 @@ FUZZ    ?= 10s
 MODULES := . examples transport/internal/chachapoly/asm
 
 # What the tests run against, from Debian.
-PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools git
+PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools ssh-audit git
 
 .PHONY: test check interop peers asm bench fuzz lint
 
