@@ -63,7 +63,7 @@ func (m *Mux) newChannel(channelType string, window uint32, requests requestServ
 	c.stderr.init(c, extendedDataStderr)
 	c.requests.requestServer = requests
 	c.requests.serving = requests.attended != nil
-	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, 8), max(m.cfg.MaxWindow, window))
+	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, initialShare), max(m.cfg.MaxWindow, window))
 	return c
 }
 

@@ -26,6 +26,11 @@ const MinMaxPacket = 1 << 10
 // while the other is read.
 const minWindow = 64 << 10
 
+// initialShare is the part of what is left of the budget that a new channel may
+// have. With a hundred channels the last still gets a window that is larger than
+// its part of what is under way when all are busy, so that none falls behind.
+const initialShare = 32
+
 // maxMaxPacket is what the packets of common transports can carry.
 const maxMaxPacket = 240 << 10
 
@@ -61,7 +66,8 @@ type Config struct {
 	MaxPacket uint32
 
 	// InitialWindow is the receive window of a new channel, in bytes, from
-	// 64 KiB. It is less where the budget runs low. The default is 2 MiB.
+	// 64 KiB. It takes at most a 32nd of what is left of the budget. The
+	// default is 2 MiB.
 	InitialWindow uint32
 
 	// MaxWindow bounds the growth of receive windows, in bytes. Growth

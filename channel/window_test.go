@@ -206,3 +206,15 @@ func TestReceiveWindowGrowth(t *testing.T) {
 		require.EqualValues(t, 2<<20, w.size)
 	})
 }
+
+// TestWindowsOfManyChannels: those that come late get something of the budget.
+func TestWindowsOfManyChannels(t *testing.T) {
+	m := New(new(nullConn), Config{})
+	defer m.Run()
+	require.EqualValues(t, DefaultInitialWindow, m.newChannel("test", m.cfg.InitialWindow, requestServer{}).window.size)
+	last := uint32(DefaultInitialWindow)
+	for range 99 {
+		last = m.newChannel("test", m.cfg.InitialWindow, requestServer{}).window.size
+	}
+	require.Greater(t, last, uint32(256<<10))
+}
