@@ -18,10 +18,12 @@ type comparison struct {
 	idle     int
 	rounds   int
 	only     string
+	stall    time.Duration // a measurement that takes longer is given up
 	progress *progressLine
 }
 
-// A measured is a row with the results of each contender, a result a round.
+// A measured is a row with the results of each contender, a result a round, nil
+// where the measurement stalled.
 type measured struct {
 	row
 	results [][]*result
@@ -30,8 +32,8 @@ type measured struct {
 var errNoRow = errors.New("no row has such a name")
 
 func (c *comparison) run(ctx context.Context) ([]measured, error) {
-	if c.bytes < 1 || c.n < 1 || c.idle < 1 || c.rounds < 1 {
-		return nil, errors.New("sizes and rounds must be at least 1")
+	if c.bytes < 1 || c.n < 1 || c.idle < 1 || c.rounds < 1 || c.stall <= 0 {
+		return nil, errors.New("sizes, rounds and times must be at least 1")
 	}
 	rows, err := c.rows()
 	if err != nil {
@@ -91,16 +93,21 @@ func (c *comparison) measure(ctx context.Context, w *workplace, r row) (measured
 			s.stop()
 		}
 	}()
-	for _, k := range r.contenders {
+	server := func(k contender) (*serverProcess, error) {
 		p := place{k.server, k.rekey}
-		if servers[p] != nil {
-			continue
+		if s := servers[p]; s != nil {
+			return s, nil
 		}
 		s, err := w.server(ctx, p.impl, p.rekey)
-		if err != nil {
+		if err == nil {
+			servers[p] = s
+		}
+		return s, err
+	}
+	for _, k := range r.contenders { // before the first measurement
+		if _, err := server(k); err != nil {
 			return measured{}, err
 		}
-		servers[p] = s
 	}
 	m := measured{r, make([][]*result, len(r.contenders))}
 	for round := range r.rounds {
@@ -108,8 +115,16 @@ func (c *comparison) measure(ctx context.Context, w *workplace, r row) (measured
 			i = (i + round) % len(r.contenders)
 			k := r.contenders[i]
 			c.progress.show(fmt.Sprintf("%s: %s, round %d of %d", r.name, k.name, round+1, r.rounds))
-			one, err := c.once(ctx, w, r, k, servers[place{k.server, k.rekey}])
+			s, err := server(k)
 			if err != nil {
+				return measured{}, err
+			}
+			one, err := c.once(ctx, w, r, k, s)
+			if errors.Is(err, errStalled) {
+				// The server may be stuck as well.
+				delete(servers, place{k.server, k.rekey})
+				s.stop()
+			} else if err != nil {
 				return measured{}, fmt.Errorf("%s: %w", k.name, err)
 			}
 			m.results[i] = append(m.results[i], one)
@@ -148,7 +163,7 @@ func (c *comparison) once(ctx context.Context, w *workplace, r row, k contender,
 		args = append(args, "-"+name+"="+values[name])
 	}
 	before := cpuSecondsOfTree(s.cmd.Process.Pid)
-	result, err := w.measure(ctx, args)
+	result, err := w.measure(ctx, args, c.stall)
 	if err != nil || k.server != "openssh" {
 		return result, err
 	}

@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"os/user"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -120,6 +121,7 @@ func compareCommand(ctx context.Context, flags *flag.FlagSet, stdout, stderr io.
 	flags.IntVar(&c.idle, "idle", 10000, "idle connections")
 	flags.IntVar(&c.rounds, "rounds", 5, "how often each row is measured; medians are told")
 	flags.StringVar(&c.only, "only", "", "only rows whose name matches this regular `expression`")
+	flags.DurationVar(&c.stall, "stall", 5*time.Minute, "give a single measurement up after this `time`; the others go on")
 	markdown := flags.String("md", "", "write the table to this `file`, not to standard output")
 	svg := flags.String("svg", "", "write a plot to this `file`")
 	return func() error {

@@ -25,7 +25,7 @@ func plot(rows []measured) string {
 		most := 0.0
 		values := make([]float64, len(m.contenders))
 		for i := range values {
-			values[i] = median(m.results[i], metric.of)
+			values[i] = median(m.ended(i), metric.of)
 			most = max(most, values[i])
 		}
 		y += plotHead

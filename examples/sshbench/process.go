@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/fairlead-go/ssh/keys"
 )
@@ -113,11 +115,24 @@ func (w *workplace) server(ctx context.Context, impl string, rekey uint64) (*ser
 	return s, nil
 }
 
-// measure runs this program as a client.
-func (w *workplace) measure(ctx context.Context, args []string) (*result, error) {
-	cmd := exec.CommandContext(ctx, w.self, append([]string{"run"}, args...)...)
+// errStalled is a measurement that did not end in time.
+var errStalled = errors.New("no result in time")
+
+// stopping is how long a client that stalled has to end its own processes.
+const stopping = 2 * time.Second
+
+// measure runs this program as a client, for no longer than stall.
+func (w *workplace) measure(ctx context.Context, args []string, stall time.Duration) (*result, error) {
+	limited, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	cmd := exec.CommandContext(limited, w.self, append([]string{"run"}, args...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopping
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
+	if limited.Err() != nil && ctx.Err() == nil {
+		return nil, errStalled
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sshbench run %s: %w", strings.Join(args, " "), err)
 	}

@@ -47,12 +47,19 @@ func median[T any](of []T, f func(T) float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
+// ended returns the results that there are.
+func (m *measured) ended(contender int) []*result {
+	return slices.DeleteFunc(slices.Clone(m.results[contender]), func(r *result) bool { return r == nil })
+}
+
 // ratio is the median of the first contender's number through that of
 // another, each round by itself; 0 where it is not known.
 func (m *measured) ratio(other int, of func(*result) float64) float64 {
-	rounds := make([]int, len(m.results[other]))
-	for i := range rounds {
-		rounds[i] = i
+	var rounds []int
+	for i, theirs := range m.results[other] {
+		if theirs != nil && m.results[0][i] != nil {
+			rounds = append(rounds, i)
+		}
 	}
 	return median(rounds, func(i int) float64 {
 		theirs := of(m.results[other][i])
@@ -85,7 +92,11 @@ func (c *comparison) report(rows []measured) string {
 
 // cells are the numbers of a contender.
 func (m *measured) cells(i int) []string {
-	results, metric := m.results[i], metricOf(m.row)
+	results, metric := m.ended(i), metricOf(m.row)
+	stalled := len(m.results[i]) - len(results)
+	if len(results) == 0 {
+		return []string{"stalled", "", "", "", "", ""}
+	}
 	least, most := metric.of(results[0]), metric.of(results[0])
 	for _, r := range results {
 		least, most = min(least, metric.of(r)), max(most, metric.of(r))
@@ -93,6 +104,9 @@ func (m *measured) cells(i int) []string {
 	value := number(median(results, metric.of)) + " " + metric.unit
 	if m.op == "many" {
 		value += fmt.Sprintf(", least share %.2f", median(results, func(r *result) float64 { return r.MinShare }))
+	}
+	if stalled > 0 {
+		value += fmt.Sprintf(", and %d stalled", stalled)
 	}
 	cells := []string{value, number(least) + " to " + number(most),
 		m.cost(results, clientSide), m.cost(results, serverSide), "", ""}

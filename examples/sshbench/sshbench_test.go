@@ -171,6 +171,16 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A measurement that does not end leaves the others alone.
+func TestStall(t *testing.T) {
+	t.Setenv(childVariable, "1")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"compare", "-bytes", "1000000000000", "-rounds", "1", "-stall", "300ms",
+		"-only", "^down aes128-gcm$"}, &out, io.Discard))
+	require.Contains(t, out.String(), "| stalled |")
+	require.NotContains(t, out.String(), "MB/s")
+}
+
 func TestLink(t *testing.T) {
 	k := link{bytesPerSecond: 10e6, delay: 20 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -213,4 +223,11 @@ func TestMedianAndRatio(t *testing.T) {
 	m := measured{results: [][]*result{at(10, 40, 90), at(5, 10, 10), at(0, 0, 0)}}
 	require.Equal(t, 4.0, m.ratio(1, throughput.of))
 	require.Zero(t, m.ratio(2, throughput.of))
+
+	m = measured{results: [][]*result{append(at(10, 40), nil), append([]*result{nil}, at(10, 10)...)}}
+	require.Equal(t, 4.0, m.ratio(1, throughput.of))
+	require.Contains(t, m.cells(0)[0], "1 stalled")
+	m = measured{results: [][]*result{{nil}, at(10)}}
+	require.Equal(t, "stalled", m.cells(0)[0])
+	require.Zero(t, m.ratio(1, throughput.of))
 }
