@@ -286,6 +286,14 @@ func (c *Conn) step(kx *keyExchange, payload []byte) error {
 	return nil
 }
 
+// verifyUntouched is keys.Verify, without asking that somebody touched the host
+// key, if it is a security key: nobody sits before a server, and OpenSSH's
+// tells the device not to wait for one.
+func verifyUntouched(key keys.PublicKey, algorithm string, data, signature []byte) error {
+	_, err := keys.VerifyAssertion(key, algorithm, data, signature)
+	return err
+}
+
 // agreed takes the method's result: it judges the host key, derives keys, sends
 // the method's last messages and NEWKEYS, and changes the keys of our
 // direction.
@@ -386,7 +394,7 @@ func (c *Conn) judgeHostKey(kx *keyExchange, res *kex.Result) error {
 	if c.role == kex.Server {
 		return nil
 	}
-	verify := keys.Verify
+	verify := verifyUntouched
 	if slices.Contains(keys.LegacyAlgorithms(), kx.agreement.hostKeyAlgorithm) {
 		verify = keys.VerifyLegacy // agreed on, so it is admitted
 	}

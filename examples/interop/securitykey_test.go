@@ -158,11 +158,13 @@ func TestSecurityKeys(t *testing.T) {
 				if k.SecurityKey().Flags&verify != 0 {
 					continue // ssh asks for a PIN, which the dummy has not
 				}
-				cmd := openSSH{peer(t, "ssh")}.command(t, s, options{
-					key: &keyPair{openSSH: k.file}, settings: []string{"SecurityKeyProvider " + skDummy},
-				}, "echo in")
-				r := ended(t, cmd)
-				require.Equal(t, k.in, r.stdout == "in\n", "%s: %v", k.why, r)
+				for _, program := range []string{peer(t, "ssh"), ourSSH(t)} {
+					cmd := openSSH{program}.command(t, s, options{
+						key: &keyPair{openSSH: k.file}, settings: []string{"SecurityKeyProvider " + skDummy},
+					}, "echo in")
+					r := ended(t, cmd)
+					require.Equal(t, k.in, r.stdout == "in\n", "%s by %s: %v", k.why, program, r)
+				}
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
+	"github.com/fairlead-go/ssh/examples/internal/skhelper"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/keys/agent"
 )
@@ -136,10 +137,6 @@ func (id *identity) Algorithms() []string {
 	if id.signer != nil {
 		names = id.signer.Algorithms()
 	}
-	if len(names) == 0 {
-		id.ids.log.debugf("Skipping %s key %s - a security key signs through an agent here", id.public.Type(), id.path)
-		return nil
-	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(id.ids.algorithms.publicKeys, name) })
 	if len(names)+len(id.LegacyAlgorithms()) == 0 {
 		id.ids.log.debugf("Skipping %s key %s - corresponding algorithm not in PubkeyAcceptedAlgorithms", id.public.Type(), id.path)
@@ -228,9 +225,24 @@ func (ids *identities) load(ctx context.Context, path string) *identity {
 		ids.log.errorf("Load key \"%s\": %v", path, err)
 		return id.orPublic(path)
 	}
-	id.public, id.signer = key.PublicKey(), key
-	id.open = func(context.Context) (keys.Signer, error) { return key, nil }
+	id.public, id.signer = key.PublicKey(), ids.reach(key, path)
+	id.open = func(context.Context) (keys.Signer, error) { return id.signer, nil }
 	return id
+}
+
+// reach returns what signs with the key of a file: the key itself, or OpenSSH's
+// helper if it is a security key's.
+func (ids *identities) reach(key *keys.PrivateKey, path string) keys.Signer {
+	signer, err := skhelper.New(key, ids.o.SecurityKeyProvider, func(ctx context.Context) (string, error) {
+		if ids.o.BatchMode {
+			return "", skhelper.ErrPIN
+		}
+		return ids.prompt.Ask(ctx, fmt.Sprintf("Enter PIN for %s key %s: ", key.PublicKey().Type(), path), false)
+	})
+	if err != nil {
+		return key
+	}
+	return signer
 }
 
 // orPublic falls back on the public key beside a file.
@@ -316,8 +328,11 @@ func (ids *identities) unlock(ctx context.Context, path string, data []byte) (ke
 			break
 		}
 		key, err := keys.ParsePrivateKey(data, []byte(passphrase))
+		if err == nil {
+			return ids.reach(key, path), nil
+		}
 		if !errors.Is(err, keys.ErrWrongPassphrase) {
-			return key, err
+			return nil, err
 		}
 		ids.log.debug2f("bad passphrase given, try again...")
 	}

@@ -14,7 +14,8 @@ import (
 
 func fixed(names ...string) func() []string { return func() []string { return names } }
 
-var plainKeys = fixed(keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521, keys.KeyRSA)
+var plainKeys = fixed(keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521,
+	keys.KeySKEd25519, keys.KeySKECDSA256, keys.KeyRSA)
 
 var legacy = transport.LegacyAlgorithms()
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fairlead-go/ssh/examples/internal/skhelper"
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/keys/agent"
 	"github.com/fairlead-go/ssh/keys/hostkeys"
@@ -26,7 +27,7 @@ func (s *settings) loadHostKeys() error {
 	} else {
 		held := s.agentKeys()
 		for _, name := range s.opts.HostKey {
-			signer, err := loadHostKey(name, held)
+			signer, err := s.loadHostKey(name, held)
 			if err != nil {
 				s.log.errorf("Unable to load host key: %v", err)
 				continue
@@ -51,9 +52,20 @@ func (s *settings) loadHostKeys() error {
 }
 
 // loadHostKey loads a key of HostKey. Where there is only its public half, one
-// of the agent's must be the other.
-func loadHostKey(name string, held []keys.Signer) (keys.Signer, error) {
+// of the agent's must be the other. A security key signs through OpenSSH's
+// helper.
+func (s *settings) loadHostKey(name string, held []keys.Signer) (keys.Signer, error) {
 	host, err := hostkeys.Load(name)
+	if err == nil {
+		if k, ok := host.Signer.(*keys.PrivateKey); ok && k.SecurityKey() != nil {
+			key := k.SecurityKey()
+			key.Flags &^= keys.SKUserPresence // nobody is there to touch it
+			if k, err = keys.NewSecurityKey(key); err != nil {
+				return nil, err
+			}
+			return skhelper.New(k, s.opts.SecurityKeyProvider, nil)
+		}
+	}
 	if err == nil || len(held) == 0 {
 		return host.Signer, err
 	}

@@ -92,6 +92,7 @@ var global = []keyword{
 	config.Strings("HostKey", true, func(o *opts) *[]string { return &o.HostKey }),
 	config.Strings("HostCertificate", true, func(o *opts) *[]string { return &o.HostCertificate }),
 	text("HostKeyAgent", func(o *opts) *string { return &o.HostKeyAgent }),
+	text("SecurityKeyProvider", func(o *opts) *string { return &o.SecurityKeyProvider }),
 	text("ModuliFile", func(o *opts) *string { return &o.ModuliFile }),
 	duration("LoginGraceTime", func(o *opts) *time.Duration { return &o.LoginGraceTime }),
 	{
@@ -293,7 +294,7 @@ var table = func() config.Table[opts] {
 		"GSSAPICleanupCredentials", "GSSAPIKeyExchange", "GSSAPIStrictAcceptorCheck", "GSSAPIStoreCredentialsOnRekey",
 		"KerberosAuthentication", "KerberosGetAFSToken", "KerberosOrLocalPasswd", "KerberosTicketCleanup", "IgnoreRhosts",
 		"IgnoreUserKnownHosts", "HostbasedUsesNameFromPacketOnly", "PerSourceNetBlockSize", "PerSourcePenalties",
-		"PerSourcePenaltyExemptList", "RDomain", "SecurityKeyProvider", "SshdSessionPath",
+		"PerSourcePenaltyExemptList", "RDomain", "SshdSessionPath",
 		"SshdAuthPath", "StreamLocalBindMask", "RefuseConnection", "CheckMail", "VerifyReverseMapping",
 		"ReverseMappingCheck", "AuthorizedKeysFile2", "GSSAPIIndicators", "WarnWeakCrypto",
 	)...)

@@ -40,7 +40,9 @@ type Options struct {
 	HostKey         []string
 	HostCertificate []string
 	HostKeyAgent    string
-	ModuliFile      string
+
+	SecurityKeyProvider string // of host keys; a library, or internal
+	ModuliFile          string
 
 	AuthorizedKeysFile           []string // see AuthorizedKeys
 	AuthorizedKeysCommand        string
@@ -119,7 +121,7 @@ func Defaults() *Options {
 		PubkeyAuthentication: true, PasswordAuthentication: true, KbdInteractiveAuthentication: true,
 		PermitRootLogin: ProhibitPassword, MaxAuthTries: 6, LoginGraceTime: 120 * time.Second,
 		MaxStartups: Startups{10, 30, 100}, MaxSessions: 10, ClientAliveCountMax: 3, TCPKeepAlive: true,
-		ModuliFile: "/etc/ssh/moduli", FingerprintHash: "sha256", RequiredRSASize: 1024, Compression: Yes,
+		ModuliFile: "/etc/ssh/moduli", SecurityKeyProvider: "internal", FingerprintHash: "sha256", RequiredRSASize: 1024, Compression: Yes,
 		AllowTCPForwarding: Yes, AllowStreamLocalForwarding: Yes, AllowAgentForwarding: true,
 		GatewayPorts: No, PermitTunnel: No, PermitTTY: true, PermitUserRC: true, PermitUserEnvironment: No,
 		PrintMotd: true, PrintLastLog: true,
