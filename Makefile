@@ -2,6 +2,13 @@
 
 GO      ?= go
 FUZZ    ?= 10s
+
+BENCH     ?= .
+BENCHTIME ?= 200ms
+COUNT     ?= 6
+OUT       ?= new.out
+OLD       ?=
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MODULES := . examples transport/internal/chachapoly/asm
 
 # What the tests run against, from Debian.
@@ -39,8 +46,13 @@ peers:
 asm:
 	$(GO) generate ./transport/internal/chachapoly
 
+# A table of medians, and what they are good for. With OLD, the output of an
+# earlier run, it says what has changed: make bench BENCH=Seal OUT=old.out;
+# then, with the change, make bench BENCH=Seal OLD=old.out
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./wire ./kex ./keys/... ./transport ./channel .
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) \
+		./wire ./kex ./keys/... ./transport/... ./channel . > $(OUT) || { cat $(OUT); exit 1; }
+	$(GO) run $(BENCHSTAT) $(OLD) $(OUT)
 
 # Every fuzz target for $(FUZZ), from its seeds on.
 fuzz:
