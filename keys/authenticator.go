@@ -17,7 +17,7 @@ import (
 var ErrNoAuthenticator = errors.New("keys: a security key signs with an authenticator only")
 
 // A SecurityKey is what the private key file of a security key holds: how to
-// ask the device for a signature, and nothing secret that would do without it.
+// ask the device for a signature, and nothing that would do in its place.
 type SecurityKey struct {
 	PublicKey PublicKey // of type [KeySKEd25519] or [KeySKECDSA256]
 	// Flags are what the device was asked for when it made the key, such as
@@ -50,11 +50,12 @@ func skPrivate(k crypto.Signer) (*SecurityKey, error) {
 // The private fields are those of the public key, then flags, key handle and
 // what is reserved (PROTOCOL.u2f, "SSH U2F Key formats").
 func (t *keyType) parseSKPrivate(r *wire.Reader) crypto.Signer {
-	k := &SecurityKey{PublicKey: t.parse(r), Flags: r.Byte(), KeyHandle: slices.Clone(r.Bytes()), Reserved: slices.Clone(r.Bytes())}
-	if k.PublicKey == nil || r.Err() != nil {
+	public := t.parse(r)
+	flags, handle, reserved := r.Byte(), r.Bytes(), r.Bytes()
+	if public == nil || r.Err() != nil {
 		return nil
 	}
-	return &skPrivateKey{k}
+	return &skPrivateKey{&SecurityKey{PublicKey: public, Flags: flags, KeyHandle: slices.Clone(handle), Reserved: slices.Clone(reserved)}}
 }
 
 func appendSKPrivate(b []byte, k crypto.Signer) ([]byte, error) {
