@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fairlead-go/ssh/auth"
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/examples/internal/config"
 	"github.com/fairlead-go/ssh/kex"
@@ -14,7 +13,15 @@ import (
 
 // algorithms are the lists of one connection, as the options change them.
 type algorithms struct {
-	kex, ciphers, macs, hostKeys, publicKeys []string
+	kex, ciphers, macs, hostKeys, publicKeys, authorities []string
+}
+
+// keyAlgorithms are those of keys by default, with a certificate and without,
+// in OpenSSH's order.
+func keyAlgorithms() []string { return append(keys.CertificateAlgorithms(), keys.Algorithms()...) }
+
+func supportedKeyAlgorithms() []string {
+	return append(keys.SupportedCertificateAlgorithms(), keys.SupportedAlgorithms()...)
 }
 
 func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) {
@@ -29,9 +36,11 @@ func (p *program) algorithms(o *clientconfig.Options) (a algorithms, err error) 
 		{&a.kex, "KexAlgorithms", o.KexAlgorithms, transport.KeyExchanges(kex.Client), transport.SupportedKeyExchanges(), old.KeyExchanges},
 		{&a.ciphers, "cipher spec", o.Ciphers, transport.Ciphers(), transport.Ciphers(), old.Ciphers},
 		{&a.macs, "MAC spec", o.MACs, transport.MACs(), transport.MACs(), old.MACs},
-		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, transport.HostKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures},
-		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, auth.PublicKeyAlgorithms(), keys.SupportedAlgorithms(), old.Signatures},
+		{&a.hostKeys, "HostKeyAlgorithms", o.HostKeyAlgorithms, keyAlgorithms(), supportedKeyAlgorithms(), old.Signatures},
+		{&a.publicKeys, "PubkeyAcceptedAlgorithms", o.PubkeyAcceptedAlgorithms, keyAlgorithms(), supportedKeyAlgorithms(), old.Signatures},
+		{&a.authorities, "CASignatureAlgorithms", o.CASignatureAlgorithms, keys.CASignatureAlgorithms(), keys.SupportedAlgorithms(), nil},
 	} {
+		x.list.Names = config.ExpandPatterns(x.list.Names, x.supported)
 		if *x.to, err = p.choose(x.what, x.list, x.defaults, slices.Concat(x.supported, x.legacy)); err != nil {
 			return algorithms{}, err
 		}

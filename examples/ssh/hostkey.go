@@ -68,6 +68,7 @@ func (c *connection) hostKeys() (transport.HostKeyVerifier, []string, error) {
 		if h.db, err = knownhosts.Open(files...); err != nil {
 			return nil, nil, err
 		}
+		h.db.CASignatureAlgorithms = c.algorithms.authorities
 		if op := c.o.HostKeyAlgorithms.Op; c.o.HostKeyAlgorithms.IsZero() || op == '+' || op == '-' {
 			algorithms = h.db.HostKeyAlgorithms(c.keyAddress(), c.remote, algorithms)
 		}
@@ -85,11 +86,15 @@ func (h *hostKeys) verify(ctx context.Context, address string, remote net.Addr, 
 		h.log.debugf("Forcing accepting of host key for loopback/localhost.")
 		return nil
 	}
-	var err error = &knownhosts.KeyError{Address: address, Got: key} // where there is no file
+	var err error = &knownhosts.KeyError{Address: address, Got: keys.PlainKey(key)} // where there is no file
 	if h.db != nil {
 		err = h.db.Check(address, remote, key)
 	}
 	known, isKeyError := errors.AsType[*knownhosts.KeyError](err)
+	if isKeyError && known.Certificate != nil && !errors.Is(known.Certificate, keys.ErrUnknownAuthority) {
+		h.log.errorf("Certificate invalid: %v", known.Certificate)
+	}
+	key = keys.PlainKey(key)
 	switch {
 	case err == nil:
 		h.log.debugf("Host '%s' is known and matches the %s host key.", h.keyName(), name)

@@ -17,8 +17,9 @@ import (
 	"github.com/fairlead-go/ssh/keys/agent"
 )
 
-// identities are the keys to log in with: the agent's that the configuration
-// names, the agent's others, and those that are only in files.
+// identities are the keys to log in with: certificates of CertificateFile, the
+// agent's keys that the configuration names, the agent's others, and those that
+// are only in files.
 type identities struct {
 	*connection
 	agent *agent.Client
@@ -34,32 +35,35 @@ func (ids *identities) close() {
 func (ids *identities) signers(ctx context.Context) ([]keys.Signer, error) {
 	ids.log.debugf("Next authentication method: publickey")
 	fromAgent := ids.fromAgent(ctx)
-	var named, files []keys.Signer
+	list := ids.certificates()
+	var files []*identity
 	for _, path := range ids.o.KeyFiles() {
-		id := ids.load(ctx, path)
-		if id == nil {
-			continue
-		}
-		i := slices.IndexFunc(fromAgent, func(a *identity) bool { return keys.Equal(a.public, id.public) })
-		switch {
-		case i >= 0:
-			fromAgent[i].path, fromAgent[i].origin = path, id.origin+" agent"
-			named = append(named, fromAgent[i])
-			fromAgent = slices.Delete(fromAgent, i, i+1)
-		case id.open != nil:
-			files = append(files, id)
+		for _, id := range []*identity{ids.load(ctx, path), ids.loadCertificate(path+"-cert.pub", ids.explicit())} {
+			if id == nil {
+				continue
+			}
+			i := slices.IndexFunc(fromAgent, func(a *identity) bool { return keys.Equal(a.public, id.public) })
+			_, certified := id.public.(*keys.Certificate)
+			switch {
+			case i >= 0:
+				fromAgent[i].path, fromAgent[i].origin = id.path, id.origin+" agent"
+				list = append(list, fromAgent[i])
+				fromAgent = slices.Delete(fromAgent, i, i+1)
+			case id.open != nil || certified:
+				files = append(files, id)
+			}
 		}
 	}
 	if !ids.o.IdentitiesOnly {
-		for _, id := range fromAgent {
-			named = append(named, id)
-		}
+		list = append(list, fromAgent...)
 	}
-	all := append(named, files...)
-	for _, s := range all {
-		ids.log.debugf("Will attempt key: %s", s.(*identity))
+	list = ids.pair(append(list, files...))
+	signers := make([]keys.Signer, len(list))
+	for i, id := range list {
+		ids.log.debugf("Will attempt key: %s", id)
+		signers[i] = id
 	}
-	return all, nil
+	return signers, nil
 }
 
 func (ids *identities) fromAgent(ctx context.Context) []*identity {
@@ -77,9 +81,11 @@ func (ids *identities) fromAgent(ctx context.Context) []*identity {
 		ids.log.debugf("get_agent_identities: %v", err)
 		return nil
 	}
-	out := make([]*identity, len(held))
-	for i, k := range held {
-		out[i] = &identity{ids: ids, path: k.Comment, origin: " agent", public: k.PublicKey(), signer: k}
+	var out []*identity
+	for _, k := range held {
+		if id := ids.forUser(&identity{ids: ids, path: k.Comment, origin: " agent", public: k.PublicKey(), signer: k}); id != nil {
+			out = append(out, id)
+		}
 	}
 	return out
 }
@@ -107,6 +113,8 @@ type identity struct {
 	signer keys.Signer // nil until opened
 	open   func(ctx context.Context) (keys.Signer, error)
 	ctx    context.Context // of the login, to open a file with that does not show its public key
+
+	private *identity // of a certificate in a file: the key that signs for it
 }
 
 func (id *identity) String() string {
@@ -136,6 +144,11 @@ func (id *identity) Algorithms() []string {
 	names := id.public.Algorithms()
 	if id.signer != nil {
 		names = id.signer.Algorithms()
+	}
+	if p := id.private; p != nil && p.signer != nil {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			return !slices.Contains(p.signer.Algorithms(), keys.SignatureFormat(name))
+		})
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(id.ids.algorithms.publicKeys, name) })
 	if len(names)+len(id.LegacyAlgorithms()) == 0 {
@@ -175,12 +188,32 @@ func (id *identity) Sign(ctx context.Context, algorithm string, data []byte) (*k
 	return signer.Sign(ctx, algorithm, data)
 }
 
-func (id *identity) accepted(ctx context.Context) (_ keys.Signer, err error) {
+func (id *identity) accepted(ctx context.Context) (keys.Signer, error) {
 	id.ids.log.debugf("Server accepts key: %s", id)
-	if id.signer == nil {
+	return id.unlocked(ctx)
+}
+
+// unlocked returns what signs, after opening the file if it has not been yet.
+func (id *identity) unlocked(ctx context.Context) (_ keys.Signer, err error) {
+	switch {
+	case id.signer != nil:
+	case id.private != nil:
+		var key keys.Signer
+		if key, err = id.private.unlocked(ctx); err == nil {
+			id.signer, err = keys.NewCertificateSigner(id.public.(*keys.Certificate), key)
+		}
+	default:
 		id.signer, err = id.open(ctx)
 	}
 	return id.signer, err
+}
+
+// explicit is the origin of a key that the user has named.
+func (ids *identities) explicit() string {
+	if ids.o.IdentityFileGiven {
+		return " explicit"
+	}
+	return ""
 }
 
 // maxKeyFile bounds what is read of a key file, in bytes.
@@ -189,11 +222,7 @@ const maxKeyFile = 1 << 20
 // load returns the key of a file, which may be encrypted, or be only the
 // public half of one that an agent holds; nil where there is none.
 func (ids *identities) load(ctx context.Context, path string) *identity {
-	origin := ""
-	if ids.o.IdentityFileGiven {
-		origin = " explicit"
-	}
-	id := &identity{ids: ids, path: path, origin: origin, ctx: ctx}
+	id := &identity{ids: ids, path: path, origin: ids.explicit(), ctx: ctx}
 	defer func() {
 		if id.public == nil {
 			ids.log.debugf("identity file %s type -1", path)
@@ -219,7 +248,7 @@ func (ids *identities) load(ctx context.Context, path string) *identity {
 		if id.public = locked.PublicKey; id.public == nil {
 			id.orPublic(path)
 		}
-		return id
+		return ids.besides(id)
 	}
 	if err != nil {
 		ids.log.errorf("Load key \"%s\": %v", path, err)
@@ -227,7 +256,7 @@ func (ids *identities) load(ctx context.Context, path string) *identity {
 	}
 	id.public, id.signer = key.PublicKey(), ids.reach(key, path)
 	id.open = func(context.Context) (keys.Signer, error) { return id.signer, nil }
-	return id
+	return ids.besides(id)
 }
 
 // reach returns what signs with the key of a file: the key itself, or OpenSSH's
@@ -257,13 +286,17 @@ func (id *identity) orPublic(path string) *identity {
 	return id
 }
 
-// parsePublic returns the key of a public key file, or of its first line.
+// parsePublic returns the key of a public key file, or of its first line, which
+// may be a certificate.
 func parsePublic(data []byte) keys.PublicKey {
 	if key, _, err := keys.ParsePublicKeyLine(firstLine(data)); err == nil {
 		return key
 	}
 	if key, _, err := keys.ParsePublicKeyFile(data); err == nil {
 		return key
+	}
+	if c, _, err := keys.ParseCertificateLine(firstLine(data)); err == nil {
+		return c
 	}
 	return nil
 }

@@ -17,9 +17,22 @@ func fixed(names ...string) func() []string { return func() []string { return na
 var plainKeys = fixed(keys.KeyEd25519, keys.KeyECDSA256, keys.KeyECDSA384, keys.KeyECDSA521,
 	keys.KeySKEd25519, keys.KeySKECDSA256, keys.KeyRSA)
 
+// certifiedKeys are the types of certificates for plainKeys.
+func certifiedKeys() []string {
+	var names []string
+	for _, name := range plainKeys() {
+		names = append(names, keys.CertificateAlgorithm(name))
+	}
+	return names
+}
+
+func allKeys() []string { return append(plainKeys(), certifiedKeys()...) }
+
 var legacy = transport.LegacyAlgorithms()
 
-func signatures() []string { return append(transport.HostKeyAlgorithms(), legacy.Signatures...) }
+func signatures() []string { return append(keys.Algorithms(), legacy.Signatures...) }
+
+func keySignatures() []string { return append(signatures(), keys.CertificateAlgorithms()...) }
 
 // queries is what -Q can be asked, and the keywords that mean the same.
 var queries = map[string]func() []string{
@@ -28,11 +41,11 @@ var queries = map[string]func() []string{
 	"compression":      transport.Compressions,
 	"mac":              func() []string { return append(transport.MACs(), legacy.MACs...) },
 	"kex":              func() []string { return append(transport.SupportedKeyExchanges(), legacy.KeyExchanges...) },
-	"key":              plainKeys,
-	"key-cert":         fixed(),
+	"key":              allKeys,
+	"key-cert":         certifiedKeys,
 	"key-plain":        plainKeys,
-	"key-ca-sign":      transport.HostKeyAlgorithms,
-	"key-sig":          signatures,
+	"key-ca-sign":      keys.CASignatureAlgorithms,
+	"key-sig":          keySignatures,
 	"sig":              signatures,
 	"protocol-version": fixed("2"),
 }

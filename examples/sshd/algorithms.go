@@ -90,6 +90,10 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 				}
 			}
 			if list.Op == 0 && list.Names == nil && l.list.Names != nil {
+				if l.to == &a.publicKey || l.to == &a.authority { // nobody logs in by those, but others may by what a Match block has
+					*l.to = []string{}
+					continue
+				}
 				return a, nil, fmt.Errorf("%s: this server supports none of %s; it has %s",
 					l.keyword, strings.Join(l.list.Names, ","), strings.Join(supported, ","))
 			}
