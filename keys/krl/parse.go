@@ -260,6 +260,6 @@ func extension(r *wire.Reader) {
 	r.Bytes()
 	single(r)
 	if critical && r.Err() == nil {
-		r.Fail(fmt.Errorf("%w: critical extension %s", ErrUnsupported, wire.Quote(string(name), 64)))
+		r.Fail(fmt.Errorf("%w: critical extension %s", ErrUnsupported, wire.Quote(string(name), wire.MaxShown)))
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/fairlead-go/ssh/keys"
+	"github.com/fairlead-go/ssh/wire"
 )
 
 // A Resolver looks up SSHFP records.
@@ -67,7 +67,7 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	return fmt.Sprintf("sshfp: host %s has shown %s %s, but the DNS has other keys for it",
-		strconv.QuoteToASCII(e.Host), e.Key.Type(), keys.FingerprintSHA256(e.Key))
+		wire.Quote(e.Host, wire.MaxShown), e.Key.Type(), keys.FingerprintSHA256(e.Key))
 }
 
 func (e *MismatchError) Unwrap() error { return ErrMismatch }

@@ -6,11 +6,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/fairlead-go/ssh/keys"
 	"github.com/fairlead-go/ssh/keys/internal/textfile"
+	"github.com/fairlead-go/ssh/wire"
 )
 
 var (
@@ -106,11 +106,7 @@ func Options(s string, set func(name, value string, hasValue bool) error) error 
 }
 
 func optionError(name string, err error) error {
-	const limit = 64
-	if len(name) > limit {
-		name = name[:limit]
-	}
-	return fmt.Errorf("option %s: %w", strconv.QuoteToASCII(name), err)
+	return fmt.Errorf("option %s: %w", wire.Quote(name, 64), err)
 }
 
 // dequote returns the string in quotes that s begins with, and what follows it,
