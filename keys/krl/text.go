@@ -12,12 +12,13 @@ import (
 	"github.com/fairlead-go/ssh/wire"
 )
 
-// Read parses a list in either form: what does not begin as a binary list does
+// Read parses a list in either form. What does not begin as a binary list does
 // must be a plain file, of which each line is blank, a comment that begins with
-// '#', or a public key as in a .pub file, all of which are revoked; a certificate
-// stands for its key there, as it does for sshd. A file that is empty revokes nothing. A line of another kind is a [*LineError], since it
-// may have been meant to revoke something. A key of a type that is not
-// supported here is let pass; it is accepted nowhere.
+// '#', or a public key as in a .pub file. All these keys are revoked; a
+// certificate stands for its key there, as it does for sshd. A file that is
+// empty revokes nothing. A line of another kind is a [*LineError], since it may
+// have been meant to revoke something. A key of a type that is not supported
+// here is let pass; it is accepted nowhere.
 func Read(r io.Reader) (*List, error) {
 	limited := &io.LimitedReader{R: r, N: MaxSize + 1}
 	head := make([]byte, len(magic))
