@@ -28,13 +28,16 @@
 //	connection.go   one connection from its first byte to its end
 //	farewell.go     what the log says about its end
 //	authenticate.go who logs in and whether they may
+//	hostname.go     UseDNS
 //	publickey.go    authorized_keys
+//	revoked.go      RevokedKeys
 //	keyscommand.go  AuthorizedKeysCommand
 //	password.go     passwords, asked for in both ways
 //	permissions.go  what a login may do
 //	rights_*.go     reading files as the user
 //	forward.go      which ports may be forwarded
 //	session.go      shells, commands and subsystems
+//	rc.go           ~/.ssh/rc and sshrc, before them
 //	greeting.go     what a user sees before the shell
 //	sftp.go         internal-sftp
 //	log.go          the log

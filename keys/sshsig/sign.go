@@ -95,11 +95,11 @@ func (s *Signature) signedData(message io.Reader) ([]byte, error) {
 // signature. If Key is a security key's, the Assertion is what it has said; no
 // touch is asked for.
 func (s *Signature) CheckSignature(namespace string, message io.Reader) (*keys.Assertion, error) {
+	if s == nil || s.Key == nil || s.Signature == nil {
+		return nil, ErrFormat
+	}
 	if namespace == "" || s.Namespace != namespace {
 		return nil, fmt.Errorf("%w: the signature is for %s, not %s", ErrNamespace, wire.Quote(s.Namespace, wire.MaxShown), wire.Quote(namespace, wire.MaxShown))
-	}
-	if s.Key == nil || s.Signature == nil {
-		return nil, ErrFormat
 	}
 	if !allowed(s.Key, s.Signature.Format) {
 		return nil, fmt.Errorf("%w: algorithm %s for a key of type %s", ErrUnsupported, wire.Quote(s.Signature.Format, wire.MaxShown), s.Key.Type())

@@ -271,31 +271,39 @@ func TestVerify(t *testing.T) {
 		change    func(v *Verifier)
 		want      error
 	}{
-		"allowed":                  {"alice " + k, "alice", plain, nil, nil},
-		"by a pattern":             {"*@example.com " + k, "alice@example.com", plain, nil, nil},
-		"excluded":                 {"*@example.com,!alice@* " + k, "alice@example.com", plain, nil, ErrNotAllowed},
-		"another case":             {"Alice " + k, "alice", plain, nil, ErrNotAllowed},
-		"another principal":        {"bob " + k, "alice", plain, nil, ErrNotAllowed},
-		"no principal":             {"* " + k, "", plain, nil, ErrNotAllowed},
-		"another key":              {"alice " + line(public(t, 9)), "alice", plain, nil, ErrNotAllowed},
-		"nothing allowed":          {"", "alice", plain, nil, ErrNotAllowed},
-		"namespace":                {`alice namespaces="git,f*" ` + k, "alice", plain, nil, nil},
-		"another namespace":        {`alice namespaces="git" ` + k, "alice", plain, nil, ErrNamespace},
-		"no namespace":             {`alice namespaces="" ` + k, "alice", plain, nil, ErrNamespace},
-		"namespace on a second":    {`alice namespaces="git" ` + k + "\nalice " + k, "alice", plain, nil, nil},
-		"in time":                  {`alice valid-after="20200601Z",valid-before="20200602Z" ` + k, "alice", plain, nil, nil},
-		"in time, last second":     {`alice valid-before="20200601Z" ` + k, "alice", plain, nil, nil},
-		"too early":                {`alice valid-after="20200602Z" ` + k, "alice", plain, nil, ErrNotYetValid},
-		"too late":                 {`alice valid-before="20200531Z" ` + k, "alice", plain, nil, ErrExpired},
-		"now":                      {`alice valid-before="20200602Z" ` + k, "alice", plain, func(v *Verifier) { v.Time = time.Time{} }, ErrExpired},
-		"authority's own key":      {"alice cert-authority " + k, "alice", plain, nil, ErrNotAllowed},
-		"certificate":              {"alice cert-authority " + authority, "alice", byCertificate, nil, nil},
-		"certificate, pattern":     {"*@example.com cert-authority " + authority, "alice@example.com", byCertificate, nil, nil},
-		"certificate of another":   {"* cert-authority " + authority, "bob", byCertificate, nil, keys.ErrPrincipal},
-		"no authority":             {"alice " + authority, "alice", byCertificate, nil, ErrNotAllowed},
-		"certified key alone":      {"alice " + line(public(t, 1)), "alice", byCertificate, nil, ErrNotAllowed},
-		"revoked":                  {"alice " + k, "alice", plain, func(v *Verifier) { v.Revoked = revoked.Check }, krl.ErrRevoked},
-		"authority revoked":        {"alice cert-authority " + authority, "alice", byCertificate, func(v *Verifier) { v.Revoked = revoked.Check }, krl.ErrRevoked},
+		"allowed":                {"alice " + k, "alice", plain, nil, nil},
+		"by a pattern":           {"*@example.com " + k, "alice@example.com", plain, nil, nil},
+		"excluded":               {"*@example.com,!alice@* " + k, "alice@example.com", plain, nil, ErrNotAllowed},
+		"another case":           {"Alice " + k, "alice", plain, nil, ErrNotAllowed},
+		"another principal":      {"bob " + k, "alice", plain, nil, ErrNotAllowed},
+		"no principal":           {"* " + k, "", plain, nil, ErrNotAllowed},
+		"another key":            {"alice " + line(public(t, 9)), "alice", plain, nil, ErrNotAllowed},
+		"nothing allowed":        {"", "alice", plain, nil, ErrNotAllowed},
+		"namespace":              {`alice namespaces="git,f*" ` + k, "alice", plain, nil, nil},
+		"another namespace":      {`alice namespaces="git" ` + k, "alice", plain, nil, ErrNamespace},
+		"no namespace":           {`alice namespaces="" ` + k, "alice", plain, nil, ErrNamespace},
+		"namespace on a second":  {`alice namespaces="git" ` + k + "\nalice " + k, "alice", plain, nil, nil},
+		"in time":                {`alice valid-after="20200601Z",valid-before="20200602Z" ` + k, "alice", plain, nil, nil},
+		"in time, last second":   {`alice valid-before="20200601Z" ` + k, "alice", plain, nil, nil},
+		"too early":              {`alice valid-after="20200602Z" ` + k, "alice", plain, nil, ErrNotYetValid},
+		"too late":               {`alice valid-before="20200531Z" ` + k, "alice", plain, nil, ErrExpired},
+		"now":                    {`alice valid-before="20200602Z" ` + k, "alice", plain, func(v *Verifier) { v.Time = time.Time{} }, ErrExpired},
+		"authority's own key":    {"alice cert-authority " + k, "alice", plain, nil, ErrNotAllowed},
+		"certificate":            {"alice cert-authority " + authority, "alice", byCertificate, nil, nil},
+		"certificate, pattern":   {"*@example.com cert-authority " + authority, "alice@example.com", byCertificate, nil, nil},
+		"certificate of another": {"* cert-authority " + authority, "bob", byCertificate, nil, keys.ErrPrincipal},
+		"no authority":           {"alice " + authority, "alice", byCertificate, nil, ErrNotAllowed},
+		"certified key alone":    {"alice " + line(public(t, 1)), "alice", byCertificate, nil, ErrNotAllowed},
+		"revoked":                {"alice " + k, "alice", plain, func(v *Verifier) { v.Revoked = revoked.Check }, krl.ErrRevoked},
+		"authority revoked":      {"alice cert-authority " + authority, "alice", byCertificate, func(v *Verifier) { v.Revoked = revoked.Check }, krl.ErrRevoked},
+		"authority refused": {"alice cert-authority " + authority, "alice", byCertificate, func(v *Verifier) {
+			v.Revoked = func(k keys.PublicKey) error {
+				if keys.Equal(k, public(t, 100)) {
+					return krl.ErrRevoked
+				}
+				return nil
+			}
+		}, krl.ErrRevoked},
 		"not revoked":              {"alice " + k, "alice", plain, func(v *Verifier) { v.Revoked = new(krl.List).Check }, nil},
 		"revocation cannot be had": {"alice " + k, "alice", plain, func(v *Verifier) { v.Revoked = (*krl.List)(nil).Check }, errAny},
 	} {
@@ -319,6 +327,7 @@ func TestVerify(t *testing.T) {
 		})
 	}
 	require.ErrorIs(t, new(Verifier).Verify("alice", "file", strings.NewReader(message), plain), ErrNotAllowed)
+	require.ErrorIs(t, new(Verifier).Verify("alice", "file", strings.NewReader(message), nil), ErrFormat)
 	var refused *RefusedError
 	err := (&Verifier{Allowed: signers(t, "", `alice namespaces="git" `+k)}).Verify("alice", "file", strings.NewReader(message), plain)
 	require.ErrorAs(t, err, &refused)

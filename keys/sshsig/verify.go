@@ -14,8 +14,8 @@ type Verifier struct {
 	// Allowed says which keys sign for whom.
 	Allowed AllowedSigners
 	// Revoked, where it is set, is asked about the key or certificate of a
-	// signature, and refuses it with any error. The method Check of krl.File is
-	// one.
+	// signature, then about the certificate's authority, and refuses with any
+	// error. The method Check of krl.File is one.
 	Revoked func(keys.PublicKey) error
 	// Time is when the key must be allowed to sign, and its certificate be
 	// valid: the time of the signature where that is known, such as that of a
@@ -41,10 +41,8 @@ func (v *Verifier) Verify(principal, namespace string, message io.Reader, s *Sig
 	if err := v.SecurityKeys.Check(assertion); err != nil {
 		return err
 	}
-	if v.Revoked != nil {
-		if err := v.Revoked(s.Key); err != nil {
-			return err
-		}
+	if err := v.checkRevoked(s.Key); err != nil {
+		return err
 	}
 	if err := v.Allowed.check(principal, namespace, s.Key, v.time()); err != nil {
 		return err
@@ -57,6 +55,19 @@ func (v *Verifier) time() time.Time {
 		return time.Now()
 	}
 	return v.Time
+}
+
+func (v *Verifier) checkRevoked(key keys.PublicKey) error {
+	if v.Revoked == nil {
+		return nil
+	}
+	if err := v.Revoked(key); err != nil {
+		return err
+	}
+	if c, ok := key.(*keys.Certificate); ok {
+		return v.Revoked(c.Authority())
+	}
+	return nil
 }
 
 // checkOptions enforces what a certificate asks of a security key.
