@@ -45,8 +45,10 @@ func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window
 		return nil, &OpenError{Reason: ResourceShortage, Message: "too many channels"}
 	}
 	c := m.newChannel(channelType, window, requests)
-	c.opened = make(chan error, 1)
+	c.opened = newAnswer[error](ctx, m.dead)
 	c.opening = true
+	m.turn.begin(c.opened)
+	defer m.turn.end(c.opened)
 	if err := m.insert(c); err != nil {
 		c.forget()
 		return nil, err
@@ -61,8 +63,9 @@ func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window
 		}
 		return nil, err
 	}
+	m.await(ctx, c.opened)
 	select {
-	case err := <-c.opened:
+	case err := <-c.opened.c:
 		if err != nil {
 			m.debug("channel not opened", "type", channelType, "error", err)
 			return nil, err
@@ -122,9 +125,9 @@ func (c *Channel) confirm(msg openConfirmation) error {
 	}
 	c.mu.Unlock()
 	if tooSmall {
-		c.opened <- errMaxPacket
+		c.opened.give(&c.m.turn, errMaxPacket)
 	} else {
-		c.opened <- nil
+		c.opened.give(&c.m.turn, nil)
 	}
 	c.perform(a)
 	return nil
@@ -141,7 +144,7 @@ func (c *Channel) refused(err *OpenError) error {
 	c.mu.Unlock()
 	c.m.remove(c)
 	c.forget()
-	c.opened <- err
+	c.opened.give(&c.m.turn, err)
 	return nil
 }
 
@@ -156,7 +159,7 @@ func (c *Channel) abandon() {
 		return
 	}
 	c.mu.Unlock()
-	if err := <-c.opened; err == nil { // the answer is there, or about to be
+	if err := <-c.opened.c; err == nil { // the answer is there, or about to be
 		c.Close()
 	}
 }
@@ -219,6 +222,7 @@ func (m *Mux) Accept(ctx context.Context) (*NewChannel, error) {
 	if isClosed(m.dead) {
 		return nil, m.deadErr()
 	}
+	defer m.Expect()()
 	select {
 	case n := <-m.accepts:
 		return n, nil

@@ -28,7 +28,7 @@ func Pair(backlog int) (a, b *Conn) {
 type Conn struct {
 	peer       *Conn
 	backlog    int
-	beforeRead func()
+	beforeRead func() bool
 
 	mu      sync.Mutex // a leaf: never held while waiting, nor with the peer's
 	inbox   [][]byte
@@ -68,15 +68,25 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.beforeRead != nil {
-			c.beforeRead()
+		if c.beforeRead != nil && !c.beforeRead() {
+			return nil, wire.ErrPutOff
 		}
 		<-changed
 	}
 }
 
 // BeforeRead implements wire.BatchReader.
-func (c *Conn) BeforeRead(f func()) { c.beforeRead = f }
+func (c *Conn) BeforeRead(f func() (goOn bool)) { c.beforeRead = f }
+
+// Interruptible implements wire.BatchReader.
+func (c *Conn) Interruptible() bool { return true }
+
+// Interrupt implements wire.BatchReader.
+func (c *Conn) Interrupt() {
+	c.mu.Lock()
+	c.broadcast()
+	c.mu.Unlock()
+}
 
 // WritePacket implements wire.PacketConn.
 func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
