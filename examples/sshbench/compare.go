@@ -54,6 +54,9 @@ func (c *comparison) run(ctx context.Context) ([]measured, error) {
 	var done []measured
 	for _, r := range rows {
 		m, err := c.measure(ctx, w, r)
+		if ctx.Err() != nil && len(done) > 0 {
+			return done, nil // interrupted: what there is
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
