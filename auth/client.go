@@ -1,6 +1,6 @@
 package auth
 
-// The client's flow: requestService, probe with none, then attempt after
+// The client's flow: ask for the service and probe with none, then attempt after
 // attempt of the first method of the list that the server allows and that is
 // not spent, until SUCCESS or until no such method is left.
 
@@ -127,10 +127,10 @@ func Client(ctx context.Context, pc wire.PacketConn, s *Session, cfg *ClientConf
 }
 
 func (c *client) run() (*ClientResult, error) {
-	if err := c.requestService(); err != nil {
+	if err := c.requestServiceAndNone(); err != nil {
 		return nil, err
 	}
-	if err := c.request(MethodNone, nil); err != nil {
+	if err := c.serviceAccepted(); err != nil {
 		return nil, err
 	}
 	p, err := c.reply(wire.MsgUserauthSuccess, wire.MsgUserauthFailure)
@@ -205,13 +205,24 @@ func (c *client) denied() error {
 	return err
 }
 
-// requestService asks for ssh-userauth (RFC 4253 section 10). No banner can
-// come before the server has accepted.
-func (c *client) requestService() error {
+// requestServiceAndNone asks for ssh-userauth (RFC 4253 section 10) and, in the
+// same breath, which methods there are: a server that does not accept the
+// service disconnects.
+func (c *client) requestServiceAndNone() error {
+	if h, ok := c.pc.(wire.Holder); ok {
+		h.Hold()
+		defer h.Release()
+	}
 	m := serviceMessage{number: wire.MsgServiceRequest, service: serviceUserauth}
 	if err := c.send(m.append(nil)); err != nil {
 		return err
 	}
+	return c.request(MethodNone, nil)
+}
+
+// serviceAccepted reads the answer to the request for the service. No banner
+// can come before it.
+func (c *client) serviceAccepted() error {
 	p, err := c.read()
 	if err != nil {
 		return err
@@ -219,7 +230,7 @@ func (c *client) requestService() error {
 	if p[0] != wire.MsgServiceAccept {
 		return failState(c.pc, p[0])
 	}
-	m = serviceMessage{number: wire.MsgServiceAccept}
+	m := serviceMessage{number: wire.MsgServiceAccept}
 	if err := m.parse(p); err != nil {
 		return failMessage(c.pc, err)
 	}
