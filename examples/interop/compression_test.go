@@ -39,8 +39,8 @@ func TestCompression(t *testing.T) {
 	} {
 		for _, c.compression = range tt.methods {
 			t.Run("server/"+tt.name+"/"+c.compression, func(t *testing.T) {
-				require.NoError(t, serveCombination(t, tt.client, c, 1, payload, nil))
-				require.NoError(t, serveCombination(t, tt.client, c, 1, randomBytes(3<<20), nil))
+				require.NoError(t, serveCombination(t, tt.client, c, payload, nil))
+				require.NoError(t, serveCombination(t, tt.client, c, randomBytes(3<<20), nil))
 			})
 		}
 	}

@@ -4,7 +4,6 @@ package interop
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +24,16 @@ import (
 
 // Each combination carries matrixBytes both ways and changes keys on the way.
 const (
-	matrixBytes = 2 << 20
-	matrixRekey = 1 << 20
+	matrixBytes = 160 << 10
+	matrixRekey = 100 << 10
 )
 
-// TestAlgorithms goes through the algorithms that the library and each of its
-// peers both have.
+// RekeyLimit that is matrixRekey, for OpenSSH.
+const matrixRekeyLimit = "RekeyLimit 100K none"
+
+// TestAlgorithms goes through all algorithms that the library and each of its
+// peers both have, legacy ones included, so that every two of different kinds
+// meet: some 280 connections for OpenSSH in each role.
 func TestAlgorithms(t *testing.T) {
 	t.Parallel()
 	payload, everything := randomBytes(matrixBytes), everything(t)
@@ -38,14 +41,15 @@ func TestAlgorithms(t *testing.T) {
 		for _, tt := range []struct {
 			name   string
 			client client
+			rekeys bool // it can be told when
 		}{
-			{"OpenSSH", openSSH{peer(t, "ssh")}},
-			{"Dropbear", dbclient{}},
-			{"PuTTY", putty{}},
+			{"OpenSSH", openSSH{peer(t, "ssh")}, true},
+			{"Dropbear", dbclient{}, false},
+			{"PuTTY", putty{}, false},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				matrix(t, clientProposal(t, tt.client).common(t), func(c combination, number int) error {
-					return serveCombination(t, tt.client, c, number, payload, everything)
+				matrix(t, clientProposal(t, tt.client).common(t, tt.rekeys), func(c combination) error {
+					return serveCombination(t, tt.client, c, payload, everything)
 				})
 			})
 		}
@@ -54,18 +58,25 @@ func TestAlgorithms(t *testing.T) {
 		for _, tt := range []struct {
 			name   string
 			server func(t testing.TB) *server
+			rekeys func(t testing.TB) *server // the same, asking for new keys
 		}{
 			{"OpenSSH", func(t testing.TB) *server {
 				return sshd(t, peer(t, "sshd"), append(everything, "LogLevel ERROR", "RekeyLimit default none")...)
+			}, func(t testing.TB) *server {
+				return sshd(t, peer(t, "sshd"), append(everything, "LogLevel ERROR", matrixRekeyLimit)...)
 			}},
-			{"Dropbear", func(t testing.TB) *server { return dropbear(t, "ed25519", "ecdsa256", "ecdsa384", "rsa") }},
+			{"Dropbear", func(t testing.TB) *server { return dropbear(t, "ed25519", "ecdsa256", "ecdsa384", "rsa") }, nil},
 			// It offers rsa-sha2-256 whether it has such a key or not.
-			{"DropbearWithAnotherKey", func(t testing.TB) *server { return dropbear(t, "ecdsa521", "rsa") }},
+			{"DropbearWithAnotherKey", func(t testing.TB) *server { return dropbear(t, "ecdsa521", "rsa") }, nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				s := tt.server(t)
-				matrix(t, serverProposal(t, s.address()).common(t), func(c combination, _ int) error {
-					return dialCombination(t.Context(), s, userKeys(t)[0].key, c, payload)
+				servers := map[bool]*server{false: tt.server(t)}
+				if tt.rekeys != nil {
+					servers[true] = tt.rekeys(t)
+				}
+				all := serverProposal(t, servers[false].address()).common(t, tt.rekeys != nil)
+				matrix(t, all, func(c combination) error {
+					return dialCombination(t.Context(), servers[c.peerRekeys], userKeys(t)[0].key, c, payload)
 				})
 			})
 		}
@@ -74,7 +85,7 @@ func TestAlgorithms(t *testing.T) {
 
 // matrix tries all combinations, three at a time: Dropbear closes the sixth
 // connection that has not logged in yet.
-func matrix(t *testing.T, all []combination, try func(c combination, number int) error) {
+func matrix(t *testing.T, all []combination, try func(c combination) error) {
 	require.NotEmpty(t, all)
 	failed := make(map[combination]error)
 	var mu sync.Mutex
@@ -87,7 +98,7 @@ func matrix(t *testing.T, all []combination, try func(c combination, number int)
 	for range 3 {
 		workers.Go(func() {
 			for i := range queue {
-				if err := try(all[i], i); err != nil {
+				if err := try(all[i]); err != nil {
 					mu.Lock()
 					failed[all[i]] = err
 					mu.Unlock()
@@ -104,40 +115,31 @@ func matrix(t *testing.T, all []combination, try func(c combination, number int)
 
 // serveCombination lets a client program log into a server that has no other
 // algorithms than those of c.
-func serveCombination(t *testing.T, program client, c combination, number int, payload []byte, settings []string) error {
-	var mu sync.Mutex
-	var state transport.State
+func serveCombination(t *testing.T, program client, c combination, payload []byte, settings []string) error {
+	conn := make(chan *ssh.ServerConn, 1)
 	s := &ssh.Server{
 		Auth: auth.ServerConfig{None: auth.AllowAnonymous},
 		Handler: ssh.HandlerFunc(func(s *ssh.Session) {
+			conn <- s.Conn()
 			io.Copy(s, s)
-			mu.Lock()
-			defer mu.Unlock()
-			state = s.Conn().ConnState()
 		}),
-		Transport: transport.Config{
-			KeyExchanges: []string{c.kex}, Ciphers: []string{c.cipher}, RekeyBytes: matrixRekey,
-		},
+		Transport: c.config(),
 	}
-	if c.mac != "" {
-		s.Transport.MACs = []string{c.mac}
-	}
-	o := options{settings: settings}
-	if c.compression != "" {
-		s.Transport.Compression = []string{c.compression}
-		o.settings = append(slices.Clone(settings), "Compression yes")
+	o := options{settings: slices.Clone(settings)}
+	if c.compression != "none" {
+		o.settings = append(o.settings, "Compression yes")
 		if _, ok := program.(putty); ok {
 			o.extra = []string{"-C"}
 		}
 	}
-	if _, ok := program.(openSSH); ok && number%2 == 0 {
-		s.Transport.RekeyBytes = 0 // it is the program that asks for new keys
+	limit := "RekeyLimit default none"
+	if c.peerRekeys {
+		limit = matrixRekeyLimit
 	}
+	o.settings = append(o.settings, limit)
 	for _, k := range hostKeys(t) {
-		for _, algorithm := range k.key.Algorithms() {
-			if algorithm == c.hostKey {
-				s.HostKeys = append(s.HostKeys, oneAlgorithm{k.key, algorithm})
-			}
+		if slices.Contains(append(k.key.Algorithms(), k.key.LegacyAlgorithms()...), c.hostKey) {
+			s.HostKeys = append(s.HostKeys, oneAlgorithm{k.key, c.hostKey})
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -157,9 +159,9 @@ func serveCombination(t *testing.T, program client, c combination, number int, p
 	if !bytes.Equal(stdout.Bytes(), payload) {
 		return fmt.Errorf("%d bytes went out and %d others came back", len(payload), stdout.Len())
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	return c.check(state)
+	served := <-conn
+	<-served.Done() // then all that the program sent is read
+	return c.check(served.ConnState())
 }
 
 // within runs cmd for as long as patience allows.
@@ -180,7 +182,28 @@ type oneAlgorithm struct {
 	algorithm string
 }
 
-func (k oneAlgorithm) Algorithms() []string { return []string{k.algorithm} }
+func (k oneAlgorithm) Algorithms() []string {
+	return both([]string{k.algorithm}, k.PrivateKey.Algorithms())
+}
+
+func (k oneAlgorithm) LegacyAlgorithms() []string {
+	return both([]string{k.algorithm}, k.PrivateKey.LegacyAlgorithms())
+}
+
+// config has the algorithms of c alone.
+func (c combination) config() transport.Config {
+	cfg := transport.Config{
+		KeyExchanges: []string{c.kex}, Ciphers: []string{c.cipher}, Compression: []string{c.compression},
+		LegacyAlgorithms: transport.LegacyAlgorithms(),
+	}
+	if c.mac != "" {
+		cfg.MACs = []string{c.mac}
+	}
+	if !c.peerRekeys {
+		cfg.RekeyBytes = matrixRekey
+	}
+	return cfg
+}
 
 // dialCombination logs into a server by the algorithms of c alone.
 func dialCombination(ctx context.Context, s *server, key keys.Signer, c combination, payload []byte) error {
@@ -190,15 +213,7 @@ func dialCombination(ctx context.Context, s *server, key keys.Signer, c combinat
 		User: s.user.name, Auth: []auth.Method{auth.PublicKeys(key)},
 		VerifyHostKey:     transport.InsecureAcceptAnyHostKey,
 		HostKeyAlgorithms: []string{c.hostKey},
-		Transport: transport.Config{
-			KeyExchanges: []string{c.kex}, Ciphers: []string{c.cipher}, RekeyBytes: matrixRekey,
-		},
-	}
-	if c.mac != "" {
-		cfg.Transport.MACs = []string{c.mac}
-	}
-	if c.compression != "" {
-		cfg.Transport.Compression = []string{c.compression}
+		Transport:         c.config(),
 	}
 	conn, err := ssh.Dial(ctx, "tcp", s.address(), cfg)
 	if err != nil {
@@ -223,7 +238,7 @@ func (c combination) check(s transport.State) error {
 	for _, pair := range [][2]string{
 		{s.KeyExchange, c.kex}, {s.HostKeyAlgorithm, c.hostKey},
 		{s.In.Cipher, c.cipher}, {s.Out.Cipher, c.cipher}, {s.In.MAC, c.mac}, {s.Out.MAC, c.mac},
-		{s.In.Compression, cmp.Or(c.compression, "none")}, {s.Out.Compression, cmp.Or(c.compression, "none")},
+		{s.In.Compression, c.compression}, {s.Out.Compression, c.compression},
 	} {
 		if pair[0] != pair[1] {
 			errs = append(errs, fmt.Errorf("%q instead of %q", pair[0], pair[1]))

@@ -88,46 +88,44 @@ func everything(t testing.TB) (lines []string) {
 	return lines
 }
 
-// A combination is one algorithm of each kind; compression "" is none.
-type combination struct{ kex, hostKey, cipher, mac, compression string }
+// A combination is one algorithm of each kind, mac "" where the cipher
+// authenticates, and who asks for new keys.
+type combination struct {
+	kex, hostKey, cipher, mac, compression string
+	peerRekeys                             bool
+}
 
 func (c combination) String() string {
-	return strings.Join([]string{c.kex, c.hostKey, c.cipher, c.mac, c.compression}, " ")
+	who := "we rekey"
+	if c.peerRekeys {
+		who = "the peer rekeys"
+	}
+	return strings.Join([]string{c.kex, c.hostKey, c.cipher, c.mac, c.compression, who}, " ")
 }
 
 // aead are the ciphers for which the MAC's name means nothing.
 var aead = []string{"chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
 
-// slow are the key exchanges whose arithmetic would take most of the time.
-var slow = []string{
-	"diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512",
-	"diffie-hellman-group-exchange-sha256", "diffie-hellman-group-exchange-sha1",
-}
-
-// common returns what p and this library both have: every cipher and MAC with
-// every key exchange, of which slow ones meet a few ciphers only. The host key
-// algorithms come in turn, in such a way that each meets every key exchange
-// and, where there are enough of those, every cipher and MAC.
-func (p proposal) common(t testing.TB) (all []combination) {
-	hostKeys := both(signedWith(t, transport.HostKeyAlgorithms()), p.hostKey)
-	if len(hostKeys) == 0 {
-		return nil
+// common returns combinations of what p and this library both have, legacy
+// included, in which each two that can stand together do: every cipher with every
+// MAC, every key exchange with every host key algorithm, and so on.
+func (p proposal) common(t testing.TB, rekeys bool) (all []combination) {
+	old := transport.LegacyAlgorithms()
+	kex := both(append(transport.SupportedKeyExchanges(), old.KeyExchanges...), p.kex)
+	hostKeys := append(both(signedWith(t, transport.HostKeyAlgorithms()), p.hostKey), both(old.Signatures, p.hostKey)...)
+	ciphers := both(append(transport.Ciphers(), old.Ciphers...), p.cipher)
+	macs := append([]string{""}, both(append(transport.MACs(), old.MACs...), p.mac)...)
+	compression := both(transport.Compressions(), p.compression)
+	who := []bool{false}
+	if rekeys {
+		who = append(who, true)
 	}
-	row := 0
-	for _, cipher := range both(transport.Ciphers(), p.cipher) {
-		macs := []string{""}
-		if !slices.Contains(aead, cipher) {
-			macs = both(transport.MACs(), p.mac)
-		}
-		for _, mac := range macs {
-			for i, kex := range both(transport.SupportedKeyExchanges(), p.kex) {
-				if slices.Contains(slow, kex) && row%(len(hostKeys)+1) > 0 {
-					continue
-				}
-				all = append(all, combination{kex: kex, hostKey: hostKeys[(row+i)%len(hostKeys)], cipher: cipher, mac: mac})
-			}
-			row++
-		}
+	const cipher, mac = 2, 3
+	compatible := func(i, a, j, b int) bool {
+		return i != cipher || j != mac || slices.Contains(aead, ciphers[a]) == (macs[b] == "")
+	}
+	for _, r := range pairwise([]int{len(kex), len(hostKeys), len(ciphers), len(macs), len(compression), len(who)}, compatible) {
+		all = append(all, combination{kex[r[0]], hostKeys[r[1]], ciphers[r[2]], macs[r[3]], compression[r[4]], who[r[5]]})
 	}
 	return all
 }
