@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
@@ -48,8 +47,6 @@ type incoming struct {
 
 	socket     *socketReader // nil: rwc is read as any io.Reader
 	beforeRead func() bool   // false: do not read now
-
-	interrupted atomic.Bool // a read deadline is set, to have beforeRead called
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -155,11 +152,12 @@ func (c *Conn) fill(n int) error {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		if in.interrupted.Swap(false) && errors.Is(err, os.ErrDeadlineExceeded) {
-			// In this order: whoever interrupts now either is heard by
-			// beforeRead, or sets the deadline again.
-			c.rwc.(net.Conn).SetReadDeadline(time.Time{})
-			continue
+		if c.Interruptible() && errors.Is(err, os.ErrDeadlineExceeded) {
+			// Whoever interrupts now either is heard by beforeRead, or sets
+			// the deadline after this. Nobody else sets one.
+			if c.rwc.(net.Conn).SetReadDeadline(time.Time{}) == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return &ConnectionError{Op: "read", Err: err}
@@ -288,7 +286,6 @@ func (c *Conn) Interruptible() bool { return c.in.socket != nil }
 // Interrupt has a ReadPacket that waits call what BeforeRead has set again.
 func (c *Conn) Interrupt() {
 	if c.Interruptible() {
-		c.in.interrupted.Store(true)
 		c.rwc.(net.Conn).SetReadDeadline(longAgo)
 	}
 }

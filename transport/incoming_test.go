@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -131,4 +132,25 @@ func TestInterrupt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInterruptsAtOnce: several who interrupt at the same moment, such as the
+// two deadlines that Close ends, do not make the read fail.
+func TestInterruptsAtOnce(t *testing.T) {
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	server.BeforeRead(func() bool { return true })
+	got := readAll(server)
+	var interrupters sync.WaitGroup
+	for range 4 {
+		interrupters.Go(func() {
+			for range 5000 {
+				server.Interrupt()
+			}
+		})
+	}
+	interrupters.Wait()
+	require.NoError(t, client.QueuePacket(data(20)))
+	require.Equal(t, data(20), <-got)
 }
