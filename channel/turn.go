@@ -60,8 +60,9 @@ const (
 )
 
 const (
-	// lendTime is how long nobody need read.
-	lendTime = time.Millisecond
+	// lendTime is how long nobody need read. A timer that is much nearer costs
+	// the system more, each time that it sleeps, than lending saves.
+	lendTime = 10 * time.Millisecond
 	// lendAfter is how many reads in a row must have been such that the turn
 	// could be lent.
 	lendAfter = 4
@@ -200,7 +201,7 @@ func (m *Mux) await(ctx context.Context, w waiter) {
 
 // Expect says that something is awaited from the peer that no method of the Mux
 // and its channels waits for, until done is called. Else what the peer sends can
-// be left lying for two milliseconds while all else is idle.
+// be left lying for twenty milliseconds while all else is idle.
 func (m *Mux) Expect() (done func()) {
 	m.turn.waiters.Add(1)
 	m.turn.recall()
