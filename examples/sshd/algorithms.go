@@ -83,7 +83,7 @@ func chooseAlgorithms(o *serverconfig.Options) (a algorithms, missing []string, 
 				switch {
 				case slices.Contains(supported, name):
 					list.Names = append(list.Names, name)
-				case slices.Contains(strings.Fields(l.known), name):
+				case slices.ContainsFunc(strings.Fields(l.known), func(known string) bool { return config.MatchPattern(known, name) }):
 					missing = append(missing, fmt.Sprintf("%s: %s is not supported by this server and left out", l.keyword, name))
 				default:
 					return a, nil, fmt.Errorf("%s: %s '%s'.", l.keyword, l.complain, config.Printable(name)) //nolint:revive // OpenSSH's words
