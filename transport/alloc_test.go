@@ -22,6 +22,8 @@ type loop struct {
 
 func (l *loop) Read(b []byte) (int, error) {
 	if len(l.rest) == 0 {
+		l.from.mu.Lock()
+		defer l.from.mu.Unlock()
 		o := &l.from.out
 		o.pending = o.pending[:0]
 		for range max(1, 65536/(len(l.body)+1)) {

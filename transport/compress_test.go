@@ -66,11 +66,11 @@ func TestCompression(t *testing.T) {
 		for _, size := range []int{5, 200, 32 << 10} {
 			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
 				noLeaks(t)
-				cfg := Config{Compression: []string{name}, RekeyBytes: 8 << 10}
+				cfg := Config{Compression: []string{name}, RekeyBytes: 4 << 10}
 				a, b := socketPair(t)
 				client, server := connect(t, a, b, clientConfig(cfg), serverConfig(cfg))
 				logIn(t, client, server)
-				n := 100 + (1<<20)/size
+				n := 100 + min(2000, (1<<20)/size)
 				exchangeData(t, client, server, n, n, size)
 				for _, c := range []*Conn{client, server} {
 					s := c.State()
