@@ -183,7 +183,10 @@ func TestNoAllocationsCompressed(t *testing.T) {
 		for range 50 {
 			read()
 		}
-		require.Zero(t, testing.AllocsPerRun(300, read), size)
+		// Under the race detector a sync.Pool forgets at random.
+		if n := testing.AllocsPerRun(300, read); !raceEnabled {
+			require.Zero(t, n, size)
+		}
 	}
 }
 
