@@ -21,6 +21,9 @@
 // [ServerConfig.Verified] and the [Identity] that Server returns speak of
 // proven keys.
 //
+// A certificate goes to the Certificate callback, which says what authorities
+// are trusted for the user. Whether the certificate holds is checked here.
+//
 // Real and unknown users get the same bytes. Each refusal takes at least
 // [ServerConfig.FailureDelay] and is then rounded up to the next doubling of
 // it, so that small differences in the work of a callback do not show. A

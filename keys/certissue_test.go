@@ -139,3 +139,24 @@ func TestSecurityKeyCertificates(t *testing.T) {
 		}
 	}
 }
+
+// TestByNameCertificates: a type that is used only by name has certificates, and
+// no default has them.
+func TestByNameCertificates(t *testing.T) {
+	k, err := GenerateKey(KeyMLDSA44Ed25519, 0)
+	require.NoError(t, err)
+	name := "ssh-mldsa44-ed25519-cert-v01@openssh.com"
+	claims := userClaims()
+	claims.Key = k.PublicKey()
+	c := issue(t, claims)
+	require.Equal(t, name, c.Type())
+	signer, err := NewCertificateSigner(c, k)
+	require.NoError(t, err)
+	sig, err := signer.Sign(t.Context(), name, []byte("data"))
+	require.NoError(t, err)
+	require.NoError(t, Verify(c, name, []byte("data"), sig.Marshal()))
+	require.Contains(t, SupportedCertificateAlgorithms(), name)
+	require.NotContains(t, CertificateAlgorithms(), name)
+	_, err = userClaims().Issue(t.Context(), k)
+	require.Error(t, err, "authorities do not sign with it unless that is asked for")
+}

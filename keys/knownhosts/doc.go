@@ -4,7 +4,8 @@
 // [Open] the files and give a client [DB.Verify], which refuses every server
 // that they do not know, or the result of [DB.TrustOnFirstUse], which learns a
 // server's key when it is met first. Have [DB.HostKeyAlgorithms] order what the
-// client proposes, so that the server shows a key that can be compared.
+// client proposes, so that the server shows a key that can be compared, or a
+// certificate where a @cert-authority line trusts somebody to make one.
 //
 // The files are read as sshd(8) describes them: names in clear or hashed,
 // wildcards, negation, [host]:port, and the markers @revoked and
