@@ -28,21 +28,6 @@ func TestWycheproofGCM(t *testing.T) {
 	}
 }
 
-// OpenSSH's construction has the ciphertext of RFC 8439, for a nonce that is a
-// sequence number, and a tag of its own.
-func TestWycheproofChaCha20Poly1305(t *testing.T) {
-	for _, v := range wycheproof.Load(t, "chacha20_poly1305") {
-		nonce := v.Bytes(t, "iv")
-		newCipher := func() packetCipher {
-			c, err := newChaCha20Poly1305(append(v.Bytes(t, "key"), make([]byte, 32)...), nil)
-			require.NoError(t, err)
-			copy(c.(*chachaCipher).nonce[:8], nonce) // of which a sequence number has zeros
-			return c
-		}
-		sealAndOpen(t, &v, newCipher, binary.BigEndian.Uint32(nonce[8:]), v.Bytes(t, "msg"), v.Bytes(t, "ct"))
-	}
-}
-
 // sealAndOpen seals msg, compares with Wycheproof's ciphertext where that is
 // right, and opens what comes out, with our tag and with Wycheproof's.
 func sealAndOpen(t *testing.T, v *wycheproof.Vector, newCipher func() packetCipher, seq uint32, msg, want []byte) {

@@ -20,6 +20,7 @@ func TestPortable(t *testing.T) {
 	accelerated = false
 	TestSealAndOpen(t)
 	TestForged(t)
+	TestWycheproof(t)
 }
 
 func unhex(t *testing.T, s string) []byte {

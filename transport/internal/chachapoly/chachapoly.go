@@ -36,8 +36,9 @@ const (
 type Cipher struct {
 	key [KeySize]byte
 
+	nonce [chacha20.NonceSize]byte // zeros, then the packet's sequence number
+
 	// Scratch space, here so that nothing is allocated for it.
-	nonce   [chacha20.NonceSize]byte
 	polyKey [32]byte
 	tag     [TagSize]byte
 }

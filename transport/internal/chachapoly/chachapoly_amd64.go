@@ -77,9 +77,13 @@ type stream struct {
 const skipped = 64
 
 func (c *Cipher) stream(seq uint32) (s stream) {
-	s.state = [16]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, 15: bits.ReverseBytes32(seq)}
+	binary.BigEndian.PutUint32(c.nonce[8:], seq)
+	s.state = [16]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
 	for i := range 8 {
 		s.state[4+i] = binary.LittleEndian.Uint32(c.key[4*i:])
+	}
+	for i := range 3 {
+		s.state[13+i] = binary.LittleEndian.Uint32(c.nonce[4*i:])
 	}
 	xor(&s.first[0], &s.state, 1)
 	return s
