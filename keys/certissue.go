@@ -65,17 +65,13 @@ func (c *CertificateClaims) Issue(ctx context.Context, ca Signer) (*Certificate,
 	if _, nested := authority.(*Certificate); nested {
 		return nil, claimError(errors.New("the authority's key is a certificate itself"))
 	}
-	algorithm := ""
-	for _, name := range slices.Backward(ca.Algorithms()) {
-		if slices.Contains(CASignatureAlgorithms(), name) {
-			algorithm = name
-		}
-	}
-	if algorithm == "" {
-		return nil, claimError(&AlgorithmError{KeyType: authority.Type()})
+	algorithms := ca.Algorithms()
+	i := slices.IndexFunc(algorithms, func(name string) bool { return slices.Contains(CASignatureAlgorithms(), name) })
+	if i < 0 {
+		return nil, claimError(fmt.Errorf("no algorithm of the authority's %s key is one to sign certificates with", authority.Type()))
 	}
 	blob := c.marshal(authority)
-	sig, err := ca.Sign(ctx, algorithm, blob)
+	sig, err := ca.Sign(ctx, algorithms[i], blob)
 	if err != nil {
 		return nil, claimError(err)
 	}

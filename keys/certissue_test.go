@@ -158,5 +158,5 @@ func TestByNameCertificates(t *testing.T) {
 	require.Contains(t, SupportedCertificateAlgorithms(), name)
 	require.NotContains(t, CertificateAlgorithms(), name)
 	_, err = userClaims().Issue(t.Context(), k)
-	require.Error(t, err, "authorities do not sign with it unless that is asked for")
+	require.Error(t, err, "no authority signs with it")
 }

@@ -1,9 +1,9 @@
 package keys
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -108,9 +108,9 @@ var knownExtensions = map[string]func(o *CertificateOptions) *bool{
 }
 
 // Options returns what a user certificate's critical options and extensions
-// say. A critical option that is not known is an [*OptionError] that is
-// [ErrUnknownOption], and so is a value that cannot be understood, without
-// being that. A host certificate with any critical option is an error.
+// say. The error is an [*OptionError]: [ErrUnknownOption] for a critical option
+// that is not known, which every one of a host certificate is, or why a value
+// cannot be understood.
 func (c *Certificate) Options() (*CertificateOptions, error) {
 	o := new(CertificateOptions)
 	for _, option := range c.critical {
@@ -214,16 +214,11 @@ func (o *CertificateOptions) AllowsAddress(addr netip.Addr) bool {
 	return slices.ContainsFunc(o.SourceAddresses, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// sortedOptions appends the options of m in the order of their names, which
-// the format asks for.
+// sortedOptions returns the wire form of options in the order of their names,
+// which the format asks for.
 func sortedOptions(m map[string]string) []byte {
 	var b []byte
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return bytes.Compare([]byte(a), []byte(b)) })
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
 		b = appendOption(b, name, m[name])
 	}
 	return b
