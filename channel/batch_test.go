@@ -17,15 +17,13 @@ type batchConn struct {
 	nullConn
 	batches    chan [][]byte
 	batch      [][]byte
-	beforeRead func() bool
+	beforeRead func()
 	resume     chan struct{} // waited for where a batch has nil
 }
 
 var _ wire.BatchReader = (*batchConn)(nil)
 
-func (c *batchConn) BeforeRead(f func() bool) { c.beforeRead = f }
-func (c *batchConn) Interruptible() bool      { return false }
-func (c *batchConn) Interrupt()               {}
+func (c *batchConn) BeforeRead(f func()) { c.beforeRead = f }
 
 func (c *batchConn) ReadPacket() ([]byte, error) {
 	if len(c.batch) == 0 {

@@ -25,8 +25,8 @@ type Channel struct {
 
 	ctx    context.Context // ends when the channel closes in either direction's way
 	cancel context.CancelCauseFunc
-	opened *answer[error] // what became of our open; nil for one of the peer's
-	done   chan struct{}  // closed when the channel has ended and its requests are served
+	opened chan error    // capacity 1: what became of our open
+	done   chan struct{} // closed when the channel has ended and its requests are served
 
 	readDeadline  deadline // stopped by Close
 	writeDeadline deadline // stopped by Close, CloseWrite and the peer's CLOSE
@@ -54,8 +54,8 @@ func (m *Mux) newChannel(channelType string, window uint32, requests requestServ
 		m:             m,
 		channelType:   channelType,
 		done:          make(chan struct{}),
-		readDeadline:  newDeadline(&m.turn),
-		writeDeadline: newDeadline(&m.turn),
+		readDeadline:  newDeadline(),
+		writeDeadline: newDeadline(),
 		requestTurn:   make(chan struct{}, 1),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(m.ctx)
@@ -154,12 +154,8 @@ func (c *Channel) Close() error {
 	c.readDeadline.stop()
 	c.writeDeadline.stop()
 	c.cancel(errClosed)
-	c.m.turn.kick() // a wait for a reply is over
 	err := c.perform(a)
 	c.forgetIfDrained()
-	if c.opened == nil {
-		c.m.turn.recall() // the next word is the peer's
-	}
 	if c.m.Err() != nil {
 		return nil // the connection took the channel with it
 	}

@@ -12,10 +12,9 @@ type deadline struct {
 	timer   *time.Timer
 	passed  chan struct{} // closed when the deadline is over; replaced by set
 	stopped bool
-	turn    *turn // of who may be reading until passed is closed
 }
 
-func newDeadline(t *turn) deadline { return deadline{passed: make(chan struct{}), turn: t} }
+func newDeadline() deadline { return deadline{passed: make(chan struct{})} }
 
 // wait returns a channel that is closed once the deadline of now is over.
 func (d *deadline) wait() <-chan struct{} {
@@ -26,17 +25,10 @@ func (d *deadline) wait() <-chan struct{} {
 
 // set moves the deadline to t; the zero time means never.
 func (d *deadline) set(t time.Time) {
-	if d.setTimer(t) {
-		d.turn.kick()
-	}
-}
-
-// setTimer is set, and reports whether the deadline is over now.
-func (d *deadline) setTimer(t time.Time) (over bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped {
-		return false
+		return
 	}
 	if d.timer != nil {
 		d.timer.Stop()
@@ -46,36 +38,31 @@ func (d *deadline) setTimer(t time.Time) (over bool) {
 		d.passed = make(chan struct{})
 	}
 	if t.IsZero() {
-		return false
+		return
 	}
 	passed := d.passed
 	left := time.Until(t)
 	if left <= 0 {
 		close(passed)
-		return true
+		return
 	}
 	var timer *time.Timer
 	timer = time.AfterFunc(left, func() {
 		d.mu.Lock()
-		due := d.timer == timer
-		if due {
+		defer d.mu.Unlock()
+		if d.timer == timer {
 			d.timer = nil
 			close(passed)
 		}
-		d.mu.Unlock()
-		if due {
-			d.turn.kick()
-		}
 	})
 	d.timer = timer
-	return false
 }
 
 // stop ends every wait, now and later: the direction is closed.
 func (d *deadline) stop() {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.stopped {
-		d.mu.Unlock()
 		return
 	}
 	d.stopped = true
@@ -86,8 +73,6 @@ func (d *deadline) stop() {
 	if !isClosed(d.passed) {
 		close(d.passed)
 	}
-	d.mu.Unlock()
-	d.turn.kick()
 }
 
 func isClosed(c <-chan struct{}) bool {

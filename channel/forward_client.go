@@ -251,15 +251,11 @@ func (l *RemoteListener) Accept() (net.Conn, error) {
 			}
 			return NetConn(ch, tcpAddr(p.msg.Host, p.msg.Port), tcpAddr(p.msg.Originator, p.msg.OriginatorPort)), nil
 		}
-		expected := l.f.m.Expect()
 		select {
 		case <-l.arrived:
-			expected()
 		case <-l.closed:
-			expected()
 			return nil, l.opError("accept", net.ErrClosed)
 		case <-l.f.m.Done():
-			expected()
 			err := l.f.m.Err()
 			if err == nil || err == io.EOF {
 				err = net.ErrClosed

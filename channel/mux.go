@@ -23,9 +23,7 @@ type Mux struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	turn turn // to read
-
-	// Of who has the turn: who waits for data that has come, and is told when nothing
+	// Run's own: who waits for data that has come, and is told when nothing
 	// more is to be dispatched without reading from the network.
 	batched bool // pc says when that is
 	holds   bool // what is sent in answer is held until then
@@ -54,7 +52,6 @@ func New(pc wire.PacketConn, cfg Config) *Mux {
 		cfgErr:      cfg.Validate(),
 		dead:        make(chan struct{}),
 		requestTurn: make(chan struct{}, 1),
-		turn:        newTurn(),
 		channels:    make(map[uint32]*Channel),
 	}
 	cfg.setDefaults()
@@ -91,18 +88,22 @@ func (m *Mux) Run() error {
 	if b, ok := m.pc.(wire.BatchReader); ok {
 		m.batched = true
 		b.BeforeRead(m.beforeRead)
-		if b.Interruptible() {
-			m.turn.reader = b
-		}
 	}
 	err := m.cfgErr
 	for err == nil {
-		if err = m.read(); err == nil {
-			err = m.turn.lend()
+		var p []byte
+		if p, err = m.pc.ReadPacket(); err == nil {
+			if m.batched && !m.holds {
+				m.holds = true
+				m.holder.Hold()
+			}
+			err = m.dispatch(p)
+		}
+		if m.putOff++; m.putOff > maxPutOff {
+			m.tellAll()
 		}
 	}
 	m.pc.Fail(err) // when it has failed before, this changes nothing
-	m.turn.stop()
 
 	m.mu.Lock()
 	m.err = err
@@ -119,44 +120,18 @@ func (m *Mux) Run() error {
 	return err
 }
 
-// read reads and dispatches until beforeRead says that somebody else shall.
-func (m *Mux) read() error {
-	for {
-		p, err := m.pc.ReadPacket()
-		switch {
-		case err == wire.ErrPutOff:
-			return nil
-		case err != nil:
-			return err
-		}
-		if m.batched && !m.holds {
-			m.holds = true
-			m.holder.Hold()
-		}
-		m.turn.bytes += len(p)
-		if err := m.dispatch(p); err != nil {
-			return err
-		}
-		if m.putOff++; m.putOff > maxPutOff {
-			m.tellAll()
-		}
-	}
-}
-
 // beforeRead is called when all that was read is dispatched.
-func (m *Mux) beforeRead() (goOn bool) {
+func (m *Mux) beforeRead() {
 	m.tellAll()
 	if m.holds {
 		m.holds = false
 		m.holder.Release()
 	}
-	return m.turn.settle()
 }
 
 // tell wakes the Read of s that waits, or puts that off for as long as data is
-// at hand that it could take along. Who has the turn to read calls it.
+// at hand that it could take along. Run's goroutine calls it.
 func (m *Mux) tell(s *stream) {
-	m.turn.woke(s)
 	switch {
 	case !m.batched:
 		notify(s.ready)

@@ -45,10 +45,8 @@ func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window
 		return nil, &OpenError{Reason: ResourceShortage, Message: "too many channels"}
 	}
 	c := m.newChannel(channelType, window, requests)
-	c.opened = newAnswer[error](ctx, m.dead)
+	c.opened = make(chan error, 1)
 	c.opening = true
-	m.turn.begin(c.opened)
-	defer m.turn.end(c.opened)
 	if err := m.insert(c); err != nil {
 		c.forget()
 		return nil, err
@@ -63,9 +61,8 @@ func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window
 		}
 		return nil, err
 	}
-	m.await(ctx, c.opened)
 	select {
-	case err := <-c.opened.c:
+	case err := <-c.opened:
 		if err != nil {
 			m.debug("channel not opened", "type", channelType, "error", err)
 			return nil, err
@@ -125,9 +122,9 @@ func (c *Channel) confirm(msg openConfirmation) error {
 	}
 	c.mu.Unlock()
 	if tooSmall {
-		c.opened.give(&c.m.turn, errMaxPacket)
+		c.opened <- errMaxPacket
 	} else {
-		c.opened.give(&c.m.turn, nil)
+		c.opened <- nil
 	}
 	c.perform(a)
 	return nil
@@ -144,7 +141,7 @@ func (c *Channel) refused(err *OpenError) error {
 	c.mu.Unlock()
 	c.m.remove(c)
 	c.forget()
-	c.opened.give(&c.m.turn, err)
+	c.opened <- err
 	return nil
 }
 
@@ -159,7 +156,7 @@ func (c *Channel) abandon() {
 		return
 	}
 	c.mu.Unlock()
-	if err := <-c.opened.c; err == nil { // the answer is there, or about to be
+	if err := <-c.opened; err == nil { // the answer is there, or about to be
 		c.Close()
 	}
 }
@@ -222,7 +219,6 @@ func (m *Mux) Accept(ctx context.Context) (*NewChannel, error) {
 	if isClosed(m.dead) {
 		return nil, m.deadErr()
 	}
-	defer m.Expect()()
 	select {
 	case n := <-m.accepts:
 		return n, nil

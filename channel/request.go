@@ -312,14 +312,14 @@ type reply struct {
 // A replyQueue holds those who wait for replies, in the order in which their
 // requests were sent, which is that of the replies (RFC 4254 section 5.4). An
 // entry whose owner has gone stays until its reply comes.
-type replyQueue struct{ waiting []*answer[reply] }
+type replyQueue struct{ waiting []chan reply }
 
-// push adds an entry.
-func (q *replyQueue) push(r *answer[reply]) { q.waiting = append(q.waiting, r) }
+// push adds an entry. The channel has capacity 1.
+func (q *replyQueue) push(r chan reply) { q.waiting = append(q.waiting, r) }
 
 // unpush takes back r, the entry added last: its request was not sent. It is
 // false where the peer has answered that already.
-func (q *replyQueue) unpush(r *answer[reply]) bool {
+func (q *replyQueue) unpush(r chan reply) bool {
 	n := len(q.waiting)
 	if n == 0 || q.waiting[n-1] != r {
 		return false
@@ -333,7 +333,7 @@ func (q *replyQueue) unpush(r *answer[reply]) bool {
 var errAnswerUnasked = protocolErrorf("a reply came before its request was sent")
 
 // pop removes the entry that a reply is for, nil if nobody expects one.
-func (q *replyQueue) pop() *answer[reply] {
+func (q *replyQueue) pop() chan reply {
 	if len(q.waiting) == 0 {
 		return nil
 	}
@@ -360,9 +360,7 @@ func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, 
 	case <-c.ctx.Done():
 		return false, c.closedErr()
 	}
-	answer := newAnswer[reply](ctx, c.ctx.Done())
-	c.m.turn.begin(answer)
-	defer c.m.turn.end(answer)
+	answer := make(chan reply, 1)
 	c.mu.Lock()
 	c.replies.push(answer)
 	c.mu.Unlock()
@@ -380,16 +378,15 @@ func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, 
 	if err != nil {
 		return false, err
 	}
-	c.m.await(ctx, answer)
 	select {
-	case r := <-answer.c:
+	case r := <-answer:
 		c.m.roundTrip.observe(time.Since(start))
 		return r.ok, nil
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	case <-c.ctx.Done():
 		select {
-		case r := <-answer.c: // it came before the end
+		case r := <-answer: // it came before the end
 			return r.ok, nil
 		default:
 			return false, c.closedErr()
@@ -432,7 +429,7 @@ var alreadyClosed = func() chan struct{} {
 func (c *Channel) receiveReply(number byte) error {
 	c.mu.Lock()
 	err := c.receive(number)
-	var answer *answer[reply]
+	var answer chan reply
 	late := c.life.closeReceived
 	if err == nil {
 		answer = c.replies.pop()
@@ -444,7 +441,7 @@ func (c *Channel) receiveReply(number byte) error {
 	case answer == nil:
 		return protocolErrorf("message %d on channel %d, which asked for nothing", number, c.number)
 	}
-	answer.give(&c.m.turn, reply{ok: number == wire.MsgChannelSuccess})
+	answer <- reply{ok: number == wire.MsgChannelSuccess}
 	return nil
 }
 
@@ -465,9 +462,7 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 	case <-m.dead:
 		return false, nil, m.deadErr()
 	}
-	got := newAnswer[reply](ctx, m.dead)
-	m.turn.begin(got)
-	defer m.turn.end(got)
+	got := make(chan reply, 1)
 	m.mu.Lock()
 	m.replies.push(got)
 	m.mu.Unlock()
@@ -485,9 +480,8 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 	if err != nil {
 		return false, nil, err
 	}
-	m.await(ctx, got)
 	select {
-	case r := <-got.c:
+	case r := <-got:
 		m.roundTrip.observe(time.Since(start))
 		return r.ok, r.payload, nil
 	case <-ctx.Done():
@@ -516,6 +510,6 @@ func (m *Mux) receiveGlobalReply(p []byte) error {
 	if answer == nil {
 		return protocolErrorf("message %d without a request", p[0])
 	}
-	answer.give(&m.turn, reply{ok: p[0] == wire.MsgRequestSuccess, payload: append([]byte(nil), p[1:]...)})
+	answer <- reply{ok: p[0] == wire.MsgRequestSuccess, payload: append([]byte(nil), p[1:]...)}
 	return nil
 }

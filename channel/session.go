@@ -200,10 +200,6 @@ func (s *Session) Break(ctx context.Context, length time.Duration) error {
 // status will never be known because ctx or the connection ended first; a
 // server that sends none is no error, but ExitStatus.None.
 func (s *Session) Wait(ctx context.Context) (ExitStatus, error) {
-	end := newAnswer[struct{}](ctx, s.Done())
-	s.m.turn.begin(end)
-	s.m.await(ctx, end)
-	defer s.m.turn.end(end)
 	select {
 	case <-s.Done():
 	case <-ctx.Done():

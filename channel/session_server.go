@@ -107,7 +107,6 @@ func AcceptSession(ctx context.Context, nc *NewChannel, policy SessionPolicy) (*
 		return nil, err
 	}
 	defer ch.requests.leave(ch.ctx)
-	defer ch.m.Expect()()
 	for over := false; ; {
 		for ch.requests.serveNext(ch.ctx) {
 			if s.start.Kind != 0 { // though it be closed at once: it may still have run

@@ -1,12 +1,10 @@
 package channel
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -32,10 +30,7 @@ type stream struct {
 	ready   chan struct{} // capacity 1: something for the waiting Read
 	front   chunks        // taken from the buffer, and not yet used up
 
-	cut   <-chan struct{} // ends the Read that waits
-	waits atomic.Bool     // it is counted among those who wait
-
-	untold bool // in m.untold; of who has the turn to read
+	untold bool // in m.untold; of the goroutine that runs Mux.Run
 
 	// Guarded by c.mu.
 	buffer  chunks
@@ -125,21 +120,13 @@ func (s *stream) reserve(n int, cancel <-chan struct{}) (int, error) {
 			c.mu.Unlock()
 			return 0, c.closedErr()
 		}
-		if err := s.awaitWindow(cancel); err != nil {
-			return 0, err
+		select {
+		case <-s.windowOpen:
+		case <-cancel:
+			return 0, s.writeCutShort()
+		case <-c.m.dead:
+			return 0, c.m.deadErr()
 		}
-	}
-}
-
-func (s *stream) awaitWindow(cancel <-chan struct{}) error {
-	defer s.c.m.Expect()()
-	select {
-	case <-s.windowOpen:
-		return nil
-	case <-cancel:
-		return s.writeCutShort()
-	case <-s.c.m.dead:
-		return s.c.m.deadErr()
 	}
 }
 
@@ -201,17 +188,14 @@ func (s *stream) Read(p []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, c.m.deadErr()
 		}
-		s.waiting, s.filled, s.cut = p, 0, cancel
-		c.m.turn.begin(s)
+		s.waiting, s.filled = p, 0
 		c.mu.Unlock()
 
-		c.m.await(context.Background(), s)
 		select {
 		case <-s.ready:
 		case <-cancel:
 		case <-c.m.dead:
 		}
-		c.m.turn.end(s)
 
 		c.mu.Lock()
 		n := s.filled
@@ -250,11 +234,6 @@ func (s *stream) readFront(p []byte) int {
 	}
 	return n
 }
-
-// over reports whether the wait of a Read is over.
-func (s *stream) over() bool { return len(s.ready) > 0 || isClosed(s.cut) || isClosed(s.c.m.dead) }
-
-func (s *stream) counted() *atomic.Bool { return &s.waits }
 
 // ending returns what a Read finds after the last byte, nil if more may come.
 // c.mu is held.

@@ -1,11 +1,7 @@
 package transport
 
 import (
-	"errors"
 	"io"
-	"net"
-	"os"
-	"time"
 
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
@@ -46,22 +42,17 @@ type incoming struct {
 	plain       []byte           // what the last payload was decompressed into
 
 	socket     *socketReader // nil: rwc is read as any io.Reader
-	beforeRead func() bool   // false: do not read now
+	beforeRead func()
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
 	length uint32 // packet_length of the packet at r, 0 when not yet known
-
-	concealing int // bytes left to be read before a failure is told
 }
 
 // next returns the payload of the next packet, valid until the next call.
 func (c *Conn) next() ([]byte, error) {
 	in := &c.in
 	in.dropPlain()
-	if in.concealing > 0 {
-		return nil, c.concealRest()
-	}
 	if in.usage.packets >= maxPacketsPerKey {
 		return nil, protocolErrorf("too many packets under the same keys")
 	}
@@ -117,22 +108,16 @@ func (c *Conn) next() ([]byte, error) {
 // attacker chooses a block that is decrypted as one: where reading stops would
 // tell what that block says (CVE-2008-5161).
 func (c *Conn) conceal(done int) error {
-	c.in.r += done
-	c.in.concealing = lengthSize + maxPacketLength + c.in.geo.tagSize - done
-	return c.concealRest()
-}
-
-// concealRest is conceal from where it stands.
-func (c *Conn) concealRest() error {
 	in := &c.in
-	for in.concealing > 0 {
+	in.r += done
+	for left := lengthSize + maxPacketLength + in.geo.tagSize - done; left > 0; {
 		if err := c.fill(1); err != nil {
 			return err
 		}
-		n := min(in.concealing, in.w-in.r)
+		n := min(left, in.w-in.r)
 		in.cipher.(*macCipher).spend(in.buf[in.r : in.r+n])
 		in.r += n
-		in.concealing -= n
+		left -= n
 	}
 	return ErrIntegrity
 }
@@ -141,8 +126,8 @@ func (c *Conn) concealRest() error {
 func (c *Conn) fill(n int) error {
 	in := &c.in
 	for in.w-in.r < n {
-		if in.beforeRead != nil && !in.beforeRead() {
-			return wire.ErrPutOff
+		if in.beforeRead != nil {
+			in.beforeRead()
 		}
 		m, err := in.read(c.rwc, n)
 		in.w += m
@@ -151,13 +136,6 @@ func (c *Conn) fill(n int) error {
 		}
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
-		}
-		if c.Interruptible() && errors.Is(err, os.ErrDeadlineExceeded) {
-			// Whoever interrupts now either is heard by beforeRead, or sets
-			// the deadline after this. Nobody else sets one.
-			if c.rwc.(net.Conn).SetReadDeadline(time.Time{}) == nil {
-				continue
-			}
 		}
 		if err != nil {
 			return &ConnectionError{Op: "read", Err: err}
@@ -254,9 +232,6 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		default:
 		}
 		payload, err := c.next()
-		if err == wire.ErrPutOff {
-			return nil, err
-		}
 		if err != nil {
 			c.Fail(err)
 			continue
@@ -274,23 +249,8 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 
 // BeforeRead has ReadPacket call f each time before it reads from the
 // connection underneath, where it may wait. f must not wait itself. It is to be
-// set before the first ReadPacket. Where f returns false, ReadPacket returns
-// wire.ErrPutOff in place of reading. With Interrupt and Interruptible it
-// implements wire.BatchReader.
-func (c *Conn) BeforeRead(f func() (goOn bool)) { c.in.beforeRead = f }
-
-// Interruptible reports whether Interrupt does anything: where the connection
-// underneath is a bare socket.
-func (c *Conn) Interruptible() bool { return c.in.socket != nil }
-
-// Interrupt has a ReadPacket that waits call what BeforeRead has set again.
-func (c *Conn) Interrupt() {
-	if c.Interruptible() {
-		c.rwc.(net.Conn).SetReadDeadline(longAgo)
-	}
-}
-
-var longAgo = time.Unix(1, 0)
+// set before the first ReadPacket. It implements wire.BatchReader.
+func (c *Conn) BeforeRead(f func()) { c.in.beforeRead = f }
 
 var (
 	_ wire.PacketConn  = (*Conn)(nil)

@@ -46,20 +46,9 @@ type BatchReader interface {
 	PacketConn
 
 	// BeforeRead has ReadPacket call f, which must not wait, each time before
-	// it may wait for the peer. Where f returns false, ReadPacket does not
-	// wait but returns [ErrPutOff], and can be called again by any goroutine.
-	// It is set before the first ReadPacket.
-	BeforeRead(f func() (goOn bool))
-
-	// Interrupt has a ReadPacket that waits call f again, or the next one
-	// call it once more. Where Interruptible returns false it does nothing.
-	Interrupt()
-	Interruptible() bool
+	// it may wait for the peer. It is set before the first ReadPacket.
+	BeforeRead(f func())
 }
-
-// ErrPutOff is returned by ReadPacket of a [BatchReader] that was told not to
-// wait. The connection goes on.
-var ErrPutOff = errors.New("wire: read put off")
 
 // ErrCanceled is returned by WritePacket when its cancel channel closed before
 // the packet was taken. The connection goes on.

@@ -28,7 +28,7 @@ func Pair(backlog int) (a, b *Conn) {
 type Conn struct {
 	peer       *Conn
 	backlog    int
-	beforeRead func() bool
+	beforeRead func()
 
 	mu      sync.Mutex // a leaf: never held while waiting, nor with the peer's
 	inbox   [][]byte
@@ -68,25 +68,15 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.beforeRead != nil && !c.beforeRead() {
-			return nil, wire.ErrPutOff
+		if c.beforeRead != nil {
+			c.beforeRead()
 		}
 		<-changed
 	}
 }
 
 // BeforeRead implements wire.BatchReader.
-func (c *Conn) BeforeRead(f func() (goOn bool)) { c.beforeRead = f }
-
-// Interruptible implements wire.BatchReader.
-func (c *Conn) Interruptible() bool { return true }
-
-// Interrupt implements wire.BatchReader.
-func (c *Conn) Interrupt() {
-	c.mu.Lock()
-	c.broadcast()
-	c.mu.Unlock()
-}
+func (c *Conn) BeforeRead(f func()) { c.beforeRead = f }
 
 // WritePacket implements wire.PacketConn.
 func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
