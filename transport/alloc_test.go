@@ -40,6 +40,9 @@ var packetSizes = []int{64, 32 << 10}
 
 // TestNoAllocations: neither direction allocates in its steady state.
 func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
 	for _, d := range testSuites() {
 		for _, size := range packetSizes {
 			body := data(size)
@@ -157,6 +160,9 @@ func idleMemory(t *testing.T, cfg Config) int {
 // one small buffer, whatever it did before, and with compression what the peer
 // may still refer to.
 func TestIdleMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
 	plain := idleMemory(t, Config{})
 	compressed := idleMemory(t, Config{Compression: []string{compressionDelayed}})
 	t.Logf("heap for each idle Conn: %d bytes, %d with %s", plain, compressed, compressionDelayed)

@@ -135,6 +135,7 @@ func TestDefect_WrongState(t *testing.T) {
 	forRoles(t, func(t *testing.T, role kex.Role) {
 		for _, s := range protocolStates() {
 			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
 				for m := range 256 {
 					if m == wire.MsgDisconnect || m == wire.MsgNewKeys && s.name[len(s.name)-7:] == "NEWKEYS" {
 						continue // the one ends it as it should, the other belongs there

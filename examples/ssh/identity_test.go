@@ -75,9 +75,9 @@ Private-MAC: 8b801b374ccac98e0b0061bf98a1036cbee617a3a9aad4a3d40b0441e5e81f21
 func identitySite(t *testing.T, file, passphrase string) *site {
 	t.Helper()
 	s := newSite(t, nil)
-	var err error
-	s.key, err = keys.ParsePrivateKey([]byte(file), []byte(passphrase))
+	key, err := keys.ParsePrivateKey([]byte(file), []byte(passphrase))
 	require.NoError(t, err)
+	s.letIn(key)
 	s.keyFile = filepath.Join(s.dir, "identity")
 	require.NoError(t, os.WriteFile(s.keyFile, []byte(file), 0o600))
 	return s
@@ -112,7 +112,7 @@ func TestLockedIdentityFormats(t *testing.T) {
 			writeKey(t, s.keyFile, newKey(t), "")
 			key, err := keys.ParsePrivateKey(readAll(t, s.keyFile), nil)
 			require.NoError(t, err)
-			s.key = key
+			s.letIn(key)
 			p = onTerminal(t, append(s.args(), "-i", other, "echo", "in")...)
 			p.expect("in\r\n")
 			require.Equal(t, 0, p.status())

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,8 @@ type site struct {
 	keyFile string
 	known   string // the known_hosts file
 	options []string
+
+	letsIn atomic.Pointer[keys.PrivateKey] // key, for the server's goroutines
 }
 
 func newKey(t *testing.T) *keys.PrivateKey {
@@ -92,18 +95,25 @@ func writeKey(t *testing.T, path string, k *keys.PrivateKey, passphrase string) 
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
+// letIn makes k the user's key.
+func (s *site) letIn(k *keys.PrivateKey) {
+	s.key = k
+	s.letsIn.Store(k)
+}
+
 // newSite starts a server, which adjust may change first. It is known, and the
 // user's key lets in.
 func newSite(t *testing.T, adjust func(*ssh.Server)) *site {
 	t.Helper()
 	dir := t.TempDir()
 	s := &site{t: t, dir: dir, user: "ann", hostKey: newKey(t), key: newKey(t), keyFile: filepath.Join(dir, "key"), known: filepath.Join(dir, "known_hosts")}
+	s.letIn(s.key)
 	writeKey(t, s.keyFile, s.key, "")
 	server := &ssh.Server{
 		HostKeys: []keys.Signer{s.hostKey},
 		Auth: auth.ServerConfig{
 			PublicKey: func(_ context.Context, _ *auth.Attempt, k keys.PublicKey) (*auth.Permissions, error) {
-				if !keys.Equal(k, s.key.PublicKey()) {
+				if !keys.Equal(k, s.letsIn.Load().PublicKey()) {
 					return nil, os.ErrPermission
 				}
 				return nil, nil
