@@ -78,7 +78,7 @@ type site struct {
 	known   string // the known_hosts file
 	options []string
 
-	letsIn atomic.Pointer[keys.PrivateKey] // key, for the server's goroutines
+	letsIn *atomic.Pointer[keys.PrivateKey] // key, for the server's goroutines
 }
 
 func newKey(t *testing.T) *keys.PrivateKey {
@@ -106,7 +106,7 @@ func (s *site) letIn(k *keys.PrivateKey) {
 func newSite(t *testing.T, adjust func(*ssh.Server)) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, dir: dir, user: "ann", hostKey: newKey(t), key: newKey(t), keyFile: filepath.Join(dir, "key"), known: filepath.Join(dir, "known_hosts")}
+	s := &site{t: t, dir: dir, user: "ann", hostKey: newKey(t), key: newKey(t), keyFile: filepath.Join(dir, "key"), known: filepath.Join(dir, "known_hosts"), letsIn: new(atomic.Pointer[keys.PrivateKey])}
 	s.letIn(s.key)
 	writeKey(t, s.keyFile, s.key, "")
 	server := &ssh.Server{
