@@ -14,18 +14,25 @@ MODULES := . examples transport/internal/chachapoly/asm
 # What the tests run against, from Debian.
 PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools ssh-audit git
 
-.PHONY: test check interop peers asm bench fuzz lint
+.PHONY: test check check-library check-examples interop peers asm bench fuzz lint
 
-test: peers lint check
-	$(MAKE) interop
-	$(MAKE) fuzz
+# Much of what a part does is to wait, so parts run beside each other.
+test: peers lint
+	$(MAKE) check
+	$(MAKE) -j2 interop fuzz
 
-# The tests that need no peer but ssh-keygen, ssh-agent and sshd. Allocations
-# cannot be counted under the race detector, and some vectors take too long.
+# The tests that need no peer but ssh-keygen, ssh-agent and sshd.
 check:
+	$(MAKE) -j2 check-library check-examples
+
+# Allocations cannot be counted under the race detector, and some vectors take
+# too long.
+check-library:
 	$(GO) test -race ./...
-	$(GO) test ./keys ./channel ./transport
+	$(GO) test . ./channel ./keys ./transport/...
 	$(GO) test -tags purego ./transport/internal/chachapoly
+
+check-examples:
 	cd examples && $(GO) test -race ./...
 
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
