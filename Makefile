@@ -1,4 +1,5 @@
-# Targets: test (all of it, peers included), check (no peers), bench, fuzz, asm, lint.
+# Targets: test (what must pass, peers included), check (no peers), exhaustive
+# (peers, at length), bench, fuzz, asm, lint.
 
 GO      ?= go
 FUZZ    ?= 10s
@@ -14,7 +15,7 @@ MODULES := . examples transport/internal/chachapoly/asm
 # What the tests run against, from Debian.
 PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools ssh-audit git
 
-.PHONY: test check check-library check-examples interop peers asm bench fuzz lint
+.PHONY: test check check-library check-examples interop exhaustive peers asm bench fuzz lint
 
 # Much of what a part does is to wait, so parts run beside each other.
 test: peers lint
@@ -38,6 +39,11 @@ check-examples:
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
 interop:
 	cd examples && $(GO) test -tags interop -timeout 40m -parallel 4 ./interop
+
+# That, and what takes minutes more: all of the suite that applies, and what
+# each option of an authorized_keys line allows.
+exhaustive:
+	INTEROP=exhaustive $(MAKE) interop
 
 # Installs the peers where that is possible and something is missing.
 peers:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every fuzz target of both modules, each for $FUZZ, four at a time.
+# Runs every fuzz target of both modules, each for $FUZZ, eight at a time.
 set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go} FUZZ=${FUZZ:-10s}
@@ -30,7 +30,7 @@ export FUZZCACHE
 # Minimizing what is merely new would take the time of finding what is wrong.
 # The fuzzer sometimes reports its own deadline as a failure; without a failing
 # input that is none.
-xargs -n 4 -P 4 sh -c '
+xargs -n 4 -P 8 sh -c '
 	log=$2.$3.log
 	cd "$1"
 	if ! "$2" -test.run "^\$" -test.fuzz "^$3\$" -test.fuzztime "$FUZZ" -test.fuzzminimizetime 10x \

@@ -51,6 +51,9 @@ var mustSee = map[string][]string{
 // TestKeyOptions has OpenSSH's client log in by each line, with a terminal, a
 // port to listen on and a command; and have a connection made.
 func TestKeyOptions(t *testing.T) {
+	if !exhaustive {
+		t.Skip("takes minutes: make exhaustive")
+	}
 	t.Parallel()
 	user := login(t)
 	rc := filepath.Join(user.home, ".ssh", "rc")

@@ -21,6 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// exhaustive is whether to run what takes minutes too: "make exhaustive".
+var exhaustive = os.Getenv("INTEROP") == "exhaustive"
+
 // scratch is a folder that every user may enter, unlike testing.T.TempDir's.
 // It is removed when the tests have ended.
 var scratch string
