@@ -49,11 +49,9 @@ var mustSee = map[string][]string{
 }
 
 // TestKeyOptions has OpenSSH's client log in by each line, with a terminal, a
-// port to listen on and a command; and have a connection made.
+// port to listen on and a command; and have a connection made. All lines take
+// minutes: unless exhaustive, it is those of mustSee.
 func TestKeyOptions(t *testing.T) {
-	if !exhaustive {
-		t.Skip("takes minutes: make exhaustive")
-	}
 	t.Parallel()
 	user := login(t)
 	rc := filepath.Join(user.home, ".ssh", "rc")
@@ -79,6 +77,9 @@ func TestKeyOptions(t *testing.T) {
 	theirs, ours := sshd(t, peer(t, "sshd"), config...), sshd(t, ourSSHD(t), config...)
 
 	for i, options := range keyOptions {
+		if !exhaustive && mustSee[options] == nil {
+			continue
+		}
 		t.Run(options, func(t *testing.T) {
 			t.Parallel()
 			key := filepath.Join(dir, strconv.Itoa(i))
