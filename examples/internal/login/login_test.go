@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,13 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/account"
 	"github.com/fairlead-go/ssh/examples/internal/terminal"
 )
+
+// What starts the tests may ignore SIGHUP, as nohup does. Programs that are
+// started from here do not.
+func TestMain(m *testing.M) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	os.Exit(m.Run())
+}
 
 func me(t *testing.T) *account.User {
 	t.Helper()
