@@ -15,35 +15,44 @@ MODULES := . examples transport/internal/chachapoly/asm
 # What the tests run against, from Debian.
 PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools ssh-audit git
 
-.PHONY: test check check-library check-examples interop exhaustive peers asm bench fuzz lint
+.PHONY: test check check-library check-examples check-norace \
+	interop programs suite exhaustive peers asm bench fuzz lint
 
-# Much of what a part does is to wait, so parts run beside each other.
+# Much of what a part does is to wait, so parts run beside each other, those
+# that wait the longest first.
 test: peers lint
-	$(MAKE) check
-	$(MAKE) -j2 interop fuzz
+	$(MAKE) -j4 suite programs check-examples check-library check-norace fuzz
 
 # The tests that need no peer but ssh-keygen, ssh-agent and sshd.
 check:
-	$(MAKE) -j2 check-library check-examples
+	$(MAKE) -j2 check-examples check-library check-norace
 
-# Allocations cannot be counted under the race detector, and some vectors take
-# too long.
+# The longest first, for the second core to have something to do.
 check-library:
-	$(GO) test -race ./...
-	$(GO) test . ./channel ./keys ./transport/...
-	$(GO) test -tags purego ./transport/internal/chachapoly
+	$(GO) test -race ./transport/... ./keys/... ./...
 
 check-examples:
 	cd examples && $(GO) test -race ./...
 
+# Allocations cannot be counted under the race detector, and what takes long and
+# is not concurrent is left out under it.
+check-norace:
+	$(GO) test ./transport/... ./keys ./kex ./channel .
+	$(GO) test -tags purego ./transport/internal/chachapoly
+
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite.
-interop:
-	cd examples && $(GO) test -tags interop -timeout 40m -parallel 4 ./interop
+interop: programs suite
+
+programs:
+	cd examples && $(GO) test -tags interop -timeout 40m -parallel 4 -skip '^TestOpenSSHSuite$$' ./interop
+
+suite:
+	cd examples && $(GO) test -tags interop -timeout 40m -run '^TestOpenSSHSuite$$' ./interop
 
 # That, and what takes minutes more: all of the suite that applies, and what
 # each option of an authorized_keys line allows.
 exhaustive:
-	INTEROP=exhaustive $(MAKE) interop
+	INTEROP=exhaustive $(MAKE) -j2 interop
 
 # Installs the peers where that is possible and something is missing.
 peers:

@@ -1,3 +1,7 @@
+//go:build !race
+
+// Nothing here is concurrent, and the race detector multiplies its time.
+
 package ssh_test
 
 import (

@@ -15,12 +15,16 @@ import (
 	"github.com/fairlead-go/ssh/kex"
 )
 
-// testSuites are all ciphers with all MACs that complete them.
+// testSuites are all ciphers with all MACs that complete them. The race detector
+// finds in one nothing that it would not find in another.
 func testSuites() []suite {
 	var suites []suite
 	for i := range ciphers {
 		if ciphers[i].aead != nil {
 			suites = append(suites, suite{cipher: &ciphers[i]})
+			continue
+		}
+		if raceEnabled && ciphers[i].name != "aes128-ctr" {
 			continue
 		}
 		for j := range macs {
@@ -34,11 +38,17 @@ func testSuites() []suite {
 func legacySuites() []suite {
 	var suites []suite
 	for i := range legacyCiphers {
+		if raceEnabled && i > 0 {
+			break
+		}
 		for _, mac := range []string{"hmac-sha2-256", "hmac-sha2-256-etm@openssh.com"} {
 			suites = append(suites, suite{cipher: &legacyCiphers[i], mac: macByName(mac)})
 		}
 	}
 	for i := range legacyMACs {
+		if raceEnabled && i > 1 {
+			break
+		}
 		cipher := []string{"aes128-ctr", "3des-cbc"}[i/2%2]
 		suites = append(suites, suite{cipher: cipherByName(cipher), mac: &legacyMACs[i]})
 	}

@@ -2,4 +2,5 @@
 
 package transport
 
+// raceEnabled is on: what is costly and has no concurrency is cut short.
 const raceEnabled = true
