@@ -32,7 +32,7 @@ type suiteScript struct {
 // suite is which scripts judge our client, our server, and both together.
 // Those that only look at one side stand there alone.
 var suite = []suiteScript{
-	{"rekey", "csb"},
+	{"rekey", "sc"},
 	{"kextype", "csb"},
 	{"keytype", "csb"},
 	{"exit-status", "csb"},
@@ -52,6 +52,7 @@ var suite = []suiteScript{
 
 // furtherSuite is run when exhaustive is: it takes minutes.
 var furtherSuite = []suiteScript{
+	{"rekey", "b"},
 	{"cert-hostkey", "c"},
 	{"cert-userkey", "s"},
 	{"try-ciphers", "cs"},
