@@ -161,8 +161,7 @@ func (c *Cmd) prepare(ctx context.Context, s *channel.Session) error {
 		if !ok {
 			return fmt.Errorf("ssh: environment entry %q is not NAME=value", entry)
 		}
-		err := s.Setenv(ctx, name, value)
-		if _, refused := errors.AsType[*channel.RequestError](err); err != nil && !refused {
+		if err := s.SendEnv(ctx, name, value); err != nil {
 			return err
 		}
 	}

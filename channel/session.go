@@ -135,6 +135,12 @@ func (s *Session) Setenv(ctx context.Context, name, value string) error {
 	return s.request(ctx, requestEnv, appendEnv(nil, name, value))
 }
 
+// SendEnv is Setenv without an answer, and so without a round trip: nobody
+// learns whether the server took the variable.
+func (s *Session) SendEnv(ctx context.Context, name, value string) error {
+	return s.notify(ctx, requestEnv, appendEnv(nil, name, value))
+}
+
 // Shell starts the user's default shell (RFC 4254 section 6.5).
 func (s *Session) Shell(ctx context.Context) error {
 	return s.start(ctx, requestShell, nil)

@@ -60,6 +60,8 @@ func TestSessionExec(t *testing.T) {
 		require.NoError(t, s.Setenv(t.Context(), "LC_ALL", "C"))
 		var refused *RequestError
 		require.ErrorAs(t, s.Setenv(t.Context(), "LD_PRELOAD", "x"), &refused)
+		require.NoError(t, s.SendEnv(t.Context(), "LC_CTYPE", "C.UTF-8"))
+		require.NoError(t, s.SendEnv(t.Context(), "LD_AUDIT", "x"))
 		require.Equal(t, "env", refused.Type)
 		require.NoError(t, s.WindowChange(t.Context(), WindowSize{Columns: 132, Rows: 50}))
 		require.NoError(t, s.Exec(t.Context(), "cat; echo done >&2"))
@@ -67,7 +69,7 @@ func TestSessionExec(t *testing.T) {
 		program := <-accepted
 		require.NoError(t, program.err)
 		pty.Size = WindowSize{Columns: 132, Rows: 50}
-		require.Equal(t, Start{Kind: StartExec, Command: "cat; echo done >&2", PTY: &pty, Env: []string{"LC_ALL=C"}}, program.Start())
+		require.Equal(t, Start{Kind: StartExec, Command: "cat; echo done >&2", PTY: &pty, Env: []string{"LC_ALL=C", "LC_CTYPE=C.UTF-8"}}, program.Start())
 		ran := make(chan error, 1)
 		go func() {
 			if _, err := io.Copy(program, program); err != nil { // ends with the client's EOF

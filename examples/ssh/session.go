@@ -15,7 +15,6 @@ import (
 	"github.com/fairlead-go/ssh/examples/internal/clientconfig"
 	"github.com/fairlead-go/ssh/examples/internal/config"
 	"github.com/fairlead-go/ssh/examples/internal/terminal"
-	"github.com/fairlead-go/ssh/wire"
 )
 
 // Requests of OpenSSH's (PROTOCOL sections 2.1 and 4.1 of its sources).
@@ -214,8 +213,7 @@ func (s *session) prepare() (tty bool, err error) {
 	for _, entry := range s.environment() {
 		name, value, _ := strings.Cut(entry, "=")
 		s.log.debugf("channel 0: setting env %s", name)
-		// Without asking for an answer: that would cost a round trip each.
-		if _, err := s.ch.SendRequest(s.ctx, "env", false, wire.AppendString(wire.AppendString(nil, name), value)); err != nil {
+		if err := s.ch.SendEnv(s.ctx, name, value); err != nil {
 			return false, err
 		}
 	}
