@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -131,57 +130,15 @@ func (c *Cmd) Start(ctx context.Context) error {
 	if c.session != nil {
 		return ErrCmdState
 	}
-	s, err := channel.OpenSession(ctx, c.client.mux)
+	start := c.start
+	start.Env, start.PTY = c.Env, c.PTY
+	s, err := channel.StartSession(ctx, c.client.mux, start, c.Stderr != nil || c.stderrPipe)
 	if err != nil {
-		return err
-	}
-	if err := c.prepare(ctx, s); err != nil {
-		s.Close()
 		return err
 	}
 	c.session = s
 	c.copyStreams()
 	return nil
-}
-
-// prepare asks for everything that the command shall have, and for it.
-func (c *Cmd) prepare(ctx context.Context, s *channel.Session) error {
-	if c.Stderr == nil && !c.stderrPipe {
-		s.DiscardStderr()
-	} else {
-		s.Stderr() // from now on, what arrives there is kept
-	}
-	if c.PTY != nil {
-		if err := s.RequestPTY(ctx, *c.PTY); err != nil {
-			return err
-		}
-	}
-	for _, entry := range c.Env {
-		name, value, ok := cutEnv(entry)
-		if !ok {
-			return fmt.Errorf("ssh: environment entry %q is not NAME=value", entry)
-		}
-		if err := s.SendEnv(ctx, name, value); err != nil {
-			return err
-		}
-	}
-	switch c.start.Kind {
-	case channel.StartShell:
-		return s.Shell(ctx)
-	case channel.StartSubsystem:
-		return s.Subsystem(ctx, c.start.Subsystem)
-	default:
-		return s.Exec(ctx, c.start.Command)
-	}
-}
-
-func cutEnv(entry string) (name, value string, ok bool) {
-	for i := 1; i < len(entry); i++ {
-		if entry[i] == '=' {
-			return entry[:i], entry[i+1:], true
-		}
-	}
-	return "", "", false
 }
 
 // copyStreams starts what carries Stdin, Stdout and Stderr.

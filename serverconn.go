@@ -121,10 +121,20 @@ func (c *ServerConn) acceptSession(nc *channel.NewChannel) {
 		nc.Reject(channel.ResourceShortage, "too many sessions")
 		return
 	}
-	c.handlers.Go(func() {
-		defer c.dropSession()
-		c.serveSession(c.mux.Context(), nc)
+	c.handlers.Add(1)
+	end := func() {
+		c.dropSession()
+		c.handlers.Done()
+	}
+	err := channel.ServeSession(nc, c.sessionPolicy(), func(ss *channel.ServerSession) {
+		defer end()
+		if ss != nil { // else the client has closed it, or the connection has ended
+			c.serveSession(ss)
+		}
 	})
+	if err != nil {
+		end()
+	}
 }
 
 func (c *ServerConn) addSession() bool {

@@ -27,12 +27,8 @@ type Session struct {
 // exitTimeout bounds the wait for a client to take the exit status.
 const exitTimeout = 30 * time.Second
 
-// serveSession carries a session from the client's open to its end.
-func (c *ServerConn) serveSession(ctx context.Context, nc *channel.NewChannel) {
-	ss, err := channel.AcceptSession(ctx, nc, c.sessionPolicy())
-	if err != nil {
-		return // the client closed it, or the connection ended
-	}
+// serveSession carries a session from its program's start to its end.
+func (c *ServerConn) serveSession(ss *channel.ServerSession) {
 	s := &Session{conn: c, ss: ss, original: ss.Start()}
 	s.start = s.original
 	handler := c.server.handlerFor(&s.original)

@@ -25,8 +25,10 @@ type Channel struct {
 
 	ctx    context.Context // ends when the channel closes in either direction's way
 	cancel context.CancelCauseFunc
-	opened chan error    // capacity 1: what became of our open
-	done   chan struct{} // closed when the channel has ended and its requests are served
+	opened chan error // capacity 1: what became of our open
+	// firstReply is the reply to the last of first. Its capacity is 1.
+	firstReply chan reply
+	done       chan struct{} // closed when the channel has ended and its requests are served
 
 	readDeadline  deadline // stopped by Close
 	writeDeadline deadline // stopped by Close, CloseWrite and the peer's CLOSE
@@ -37,10 +39,11 @@ type Channel struct {
 	requests    requestQueue  // the peer's requests
 	requestTurn chan struct{} // held while a request that wants a reply is sent
 
-	mu         sync.Mutex // a leaf
-	opening    bool       // our open has no answer yet
-	abandoned  bool       // and nobody waits for it
-	closedHere bool       // Close was called: what is received is dropped
+	mu         sync.Mutex       // a leaf
+	opening    bool             // our open has no answer yet
+	abandoned  bool             // and nobody waits for it
+	first      []channelRequest // to be sent once it is confirmed; the last alone wants a reply
+	closedHere bool             // Close was called: what is received is dropped
 	life       lifecycle
 	window     receiveWindow
 	peerWindow sendWindow
@@ -62,7 +65,6 @@ func (m *Mux) newChannel(channelType string, window uint32, requests requestServ
 	c.plain.init(c, 0)
 	c.stderr.init(c, extendedDataStderr)
 	c.requests.requestServer = requests
-	c.requests.serving = requests.attended != nil
 	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, initialShare), max(m.cfg.MaxWindow, window))
 	return c
 }

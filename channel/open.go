@@ -31,6 +31,42 @@ func (m *Mux) Open(ctx context.Context, channelType string, extra []byte, o Open
 }
 
 func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window uint32, requests requestServer) (*Channel, error) {
+	c, err := m.prepare(ctx, channelType, window, requests)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.open(ctx, extra); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// open opens a channel that was prepared.
+func (c *Channel) open(ctx context.Context, extra []byte) error {
+	start := time.Now()
+	if err := c.sendOpen(ctx, extra); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.opened:
+		if err != nil {
+			c.m.debug("channel not opened", "type", c.channelType, "error", err)
+			return err
+		}
+		c.m.roundTrip.observe(time.Since(start))
+		c.m.debug("channel opened", "type", c.channelType, "number", c.number)
+		return nil
+	case <-ctx.Done():
+		c.abandon()
+		return context.Cause(ctx)
+	case <-c.m.dead:
+		return c.m.deadErr()
+	}
+}
+
+// prepare returns a channel that is to be opened, window 0 being that of the
+// configuration.
+func (m *Mux) prepare(ctx context.Context, channelType string, window uint32, requests requestServer) (*Channel, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -51,31 +87,24 @@ func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window
 		c.forget()
 		return nil, err
 	}
-	start := time.Now()
-	open := channelOpen{channelType: channelType, sender: c.number, window: c.window.size, maxPacket: m.cfg.MaxPacket, extra: extra}
-	if err := m.pc.WritePacket(ctx.Done(), open.append(nil), nil); err != nil {
-		m.remove(c)
-		c.forget()
-		if errors.Is(err, wire.ErrCanceled) {
-			err = context.Cause(ctx)
-		}
-		return nil, err
+	return c, nil
+}
+
+// sendOpen sends SSH_MSG_CHANNEL_OPEN. What becomes of it comes by c.opened, or
+// m.dead.
+func (c *Channel) sendOpen(ctx context.Context, extra []byte) error {
+	m := c.m
+	open := channelOpen{channelType: c.channelType, sender: c.number, window: c.window.size, maxPacket: m.cfg.MaxPacket, extra: extra}
+	err := m.pc.WritePacket(ctx.Done(), open.append(nil), nil)
+	if err == nil {
+		return nil
 	}
-	select {
-	case err := <-c.opened:
-		if err != nil {
-			m.debug("channel not opened", "type", channelType, "error", err)
-			return nil, err
-		}
-		m.roundTrip.observe(time.Since(start))
-		m.debug("channel opened", "type", channelType, "number", c.number)
-		return c, nil
-	case <-ctx.Done():
-		c.abandon()
-		return nil, context.Cause(ctx)
-	case <-m.dead:
-		return nil, m.deadErr()
+	m.remove(c)
+	c.forget()
+	if errors.Is(err, wire.ErrCanceled) {
+		err = context.Cause(ctx)
 	}
+	return err
 }
 
 // receiveConfirmation is SSH_MSG_CHANNEL_OPEN_CONFIRMATION.
@@ -104,10 +133,14 @@ func (m *Mux) receiveFailure(p []byte) error {
 	return c.refused(&OpenError{Reason: msg.reason, Message: msg.message})
 }
 
-// confirm opens a channel that we asked for. If nobody waits for it any more,
-// or nothing could be sent on it, it is closed at once.
+// confirm opens a channel that we asked for, and sends what was to be sent at
+// once. If nobody waits for it any more, or nothing could be sent on it, it is
+// closed at once.
 func (c *Channel) confirm(msg openConfirmation) error {
-	tooSmall := msg.maxPacket < MinMaxPacket
+	var refusal error
+	if msg.maxPacket < MinMaxPacket {
+		refusal = errMaxPacket
+	}
 	c.mu.Lock()
 	if !c.opening {
 		c.mu.Unlock()
@@ -115,16 +148,28 @@ func (c *Channel) confirm(msg openConfirmation) error {
 	}
 	c.opening = false
 	c.setPeer(msg.sender, msg.window, msg.maxPacket)
+	first := c.first
+	c.first = nil
 	var a action
-	if c.abandoned || tooSmall {
+	if c.abandoned || refusal != nil {
 		c.closedHere = true
 		a = c.life.closeBoth()
+		first = nil
+	} else if first != nil {
+		c.life.begin(false)
+		c.replies.push(c.firstReply)
 	}
 	c.mu.Unlock()
-	if tooSmall {
-		c.opened <- errMaxPacket
-	} else {
-		c.opened <- nil
+	c.opened <- refusal
+	if refusal != nil {
+		c.cancel(refusal)
+	}
+	if first != nil {
+		for _, r := range first {
+			r.recipient = c.peerNumber
+			c.m.pc.QueuePacket(r.append(nil))
+		}
+		c.finish()
 	}
 	c.perform(a)
 	return nil
@@ -140,8 +185,8 @@ func (c *Channel) refused(err *OpenError) error {
 	c.opening = false
 	c.mu.Unlock()
 	c.m.remove(c)
-	c.forget()
 	c.opened <- err
+	c.forget()
 	return nil
 }
 

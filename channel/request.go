@@ -85,9 +85,9 @@ type requestServer struct {
 	// atOnce: the handler is ours and never waits, so that the goroutine of
 	// Run calls it.
 	atOnce bool
-	// attended, where set, is notified of each request until
-	// [requestQueue.leave]; till then somebody calls serve. Its capacity is 1.
-	attended chan struct{}
+	// over, where set, is called when the last request has been served and no
+	// more will come. It must not wait.
+	over func()
 }
 
 // A requestQueue holds requests of the peer until they are served.
@@ -98,10 +98,13 @@ type requestQueue struct {
 	waiting []*Request
 	bytes   int           // of payload in waiting
 	replies int           // how many in waiting want one
-	serving bool          // a goroutine serves, or attends
-	left    bool          // nobody attends any more
+	serving bool          // a goroutine serves
 	ended   bool          // no more will come
 	drained chan struct{} // closed when ended and served; may be nil
+
+	// onward is what the goroutine that serves goes on with after this
+	// request, in the place of the next one. The handler sets it.
+	onward func()
 }
 
 // push queues a request, and starts a goroutine for it if there is none. It is
@@ -126,13 +129,9 @@ func (q *requestQueue) push(ctx context.Context, r *Request) bool {
 	q.count(r, 1)
 	start := !q.serving
 	q.serving = true
-	attended := q.attended != nil && !q.left
 	q.mu.Unlock()
-	switch {
-	case start:
+	if start {
 		go q.serveAll(ctx)
-	case attended:
-		notify(q.attended)
 	}
 	return true
 }
@@ -160,7 +159,7 @@ func (r *Request) replaces(earlier *Request) bool {
 		len(r.Payload) == len(earlier.Payload)
 }
 
-// serveAll runs the handler until no request waits.
+// serveAll runs the handler until no request waits, or one sends it onward.
 func (q *requestQueue) serveAll(ctx context.Context) {
 	for {
 		q.mu.Lock()
@@ -169,35 +168,24 @@ func (q *requestQueue) serveAll(ctx context.Context) {
 			q.serving = false
 			drained := q.takeDrained()
 			q.mu.Unlock()
-			if drained != nil {
-				close(drained)
-			}
+			q.finish(drained)
 			return
 		}
 		r := q.pop()
 		q.mu.Unlock()
 		q.serve(ctx, r)
+		if f := q.onward; f != nil {
+			q.onward = nil
+			q.leave(ctx)
+			f()
+			return
+		}
 	}
 }
 
-// serveNext is for who attends: it runs the handler for one request, and is
-// false when none waits.
-func (q *requestQueue) serveNext(ctx context.Context) bool {
-	q.mu.Lock()
-	if len(q.waiting) == 0 {
-		q.mu.Unlock()
-		return false
-	}
-	r := q.pop()
-	q.mu.Unlock()
-	q.serve(ctx, r)
-	return true
-}
-
-// leave ends attending.
+// leave has another goroutine serve what waits, if anything does.
 func (q *requestQueue) leave(ctx context.Context) {
 	q.mu.Lock()
-	q.left = true
 	if len(q.waiting) > 0 {
 		q.mu.Unlock()
 		go q.serveAll(ctx)
@@ -206,8 +194,17 @@ func (q *requestQueue) leave(ctx context.Context) {
 	q.serving = false
 	drained := q.takeDrained()
 	q.mu.Unlock()
-	if drained != nil {
-		close(drained)
+	q.finish(drained)
+}
+
+// finish closes what takeDrained has returned.
+func (q *requestQueue) finish(drained chan struct{}) {
+	if drained == nil {
+		return
+	}
+	close(drained)
+	if q.over != nil {
+		q.over()
 	}
 }
 
@@ -242,9 +239,7 @@ func (q *requestQueue) end(drained chan struct{}) {
 		drained = q.takeDrained()
 	}
 	q.mu.Unlock()
-	if drained != nil {
-		close(drained)
-	}
+	q.finish(drained)
 }
 
 // takeDrained returns the channel to be closed, once. q.mu is held.

@@ -72,12 +72,16 @@ var ErrSessionStarted = errors.New("channel: session has been started already")
 // is the server's refusal.
 func OpenSession(ctx context.Context, m *Mux) (*Session, error) {
 	s := new(Session)
-	ch, err := m.open(ctx, typeSession, nil, 0, requestServer{handler: s.serveRequest, atOnce: true})
+	ch, err := m.open(ctx, typeSession, nil, 0, s.requests())
 	if err != nil {
 		return nil, err
 	}
 	s.Channel = ch
 	return s, nil
+}
+
+func (s *Session) requests() requestServer {
+	return requestServer{handler: s.serveRequest, atOnce: true}
 }
 
 // serveRequest takes the exit status, and never waits. All else, keepalive@openssh.com too, is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -96,37 +97,35 @@ var ErrNotStarted = errors.New("channel: client closed the session without start
 // client has started a shell, a command or a subsystem that the policy
 // allows (RFC 4254 section 6). When ctx ends first, the channel is closed.
 func AcceptSession(ctx context.Context, nc *NewChannel, policy SessionPolicy) (*ServerSession, error) {
-	s := &sessionServer{
-		policy:  policy,
-		windows: make(chan WindowSize, 1),
-		signals: make(chan string, maxQueuedSignals),
-	}
-	requests := requestServer{handler: s.serveRequest, attended: make(chan struct{}, 1)}
-	ch, err := nc.accept(requests)
+	decided := make(chan *ServerSession, 1)
+	s := newSessionServer(policy, func(started *ServerSession) { decided <- started })
+	ch, err := s.accept(nc)
 	if err != nil {
 		return nil, err
 	}
-	defer ch.requests.leave(ch.ctx)
-	for over := false; ; {
-		for ch.requests.serveNext(ch.ctx) {
-			if s.start.Kind != 0 { // though it be closed at once: it may still have run
-				return &ServerSession{ch, s.start, s.windows, s.signals}, nil
-			}
-		}
-		if over {
-			ch.Close()
-			return nil, ErrNotStarted
-		}
-		select {
-		case <-requests.attended:
-		case <-ctx.Done():
-			s.gaveUp = true
+	var started *ServerSession
+	select {
+	case started = <-decided:
+	case <-ctx.Done():
+		if s.decided.CompareAndSwap(false, true) {
 			ch.Close()
 			return nil, context.Cause(ctx)
-		case <-ch.ctx.Done():
-			over = true
 		}
+		started = <-decided // it is on its way
 	}
+	if started == nil {
+		return nil, ErrNotStarted
+	}
+	return started, nil
+}
+
+// ServeSession is AcceptSession for [Config.HandleOpen]: it never waits. It
+// calls serve once, on a goroutine of its own, with the session when the client
+// has started something, or with nil when the channel has ended without. Until
+// then the session has no goroutine.
+func ServeSession(nc *NewChannel, policy SessionPolicy, serve func(*ServerSession)) error {
+	_, err := newSessionServer(policy, serve).accept(nc)
+	return err
 }
 
 // Start returns what the client started. Its PTY has the size that was known
@@ -188,18 +187,39 @@ func (s *ServerSession) end(err error) error {
 	return err
 }
 
-// sessionServer serves the requests of one session channel: at first on the
-// goroutine in AcceptSession, whose wait they end, later as those of any
-// channel. serveRequest runs once at a time.
+// sessionServer serves the requests of one session channel. serveRequest runs
+// once at a time.
 type sessionServer struct {
 	policy SessionPolicy
+	serve  func(*ServerSession) // called once
 
-	gaveUp   bool  // AcceptSession waits no more: nothing can be started
-	start    Start // as asked for so far
+	start    Start // as asked for so far; with a Kind once it has been granted
 	envBytes int
+	decided  atomic.Bool // a program is started, or AcceptSession waits no more and nothing can be
 
 	windows chan WindowSize
 	signals chan string
+}
+
+func newSessionServer(policy SessionPolicy, serve func(*ServerSession)) *sessionServer {
+	return &sessionServer{
+		policy:  policy,
+		serve:   serve,
+		windows: make(chan WindowSize, 1),
+		signals: make(chan string, maxQueuedSignals),
+	}
+}
+
+func (s *sessionServer) accept(nc *NewChannel) (*Channel, error) {
+	return nc.accept(requestServer{handler: s.serveRequest, over: s.over})
+}
+
+// over is when all requests have been served. Though the channel was closed at
+// once, a program may have been started before.
+func (s *sessionServer) over() {
+	if s.start.Kind == 0 {
+		go s.serve(nil)
+	}
 }
 
 // A sessionRequest serves one type of request. Malformed ones are refused.
@@ -219,9 +239,6 @@ var sessionRequests = map[string]struct{ before, after sessionRequest }{
 }
 
 func (s *sessionServer) serveRequest(ctx context.Context, r *Request) {
-	if s.gaveUp {
-		return // unreplied is failure
-	}
 	known, ok := sessionRequests[r.Type]
 	if !ok {
 		if s.policy.Other != nil {
@@ -234,7 +251,7 @@ func (s *sessionServer) serveRequest(ctx context.Context, r *Request) {
 		serve = known.after
 	}
 	ok = serve != nil && serve(s, ctx, r)
-	_ = r.Reply(ok, nil) // fails where the channel is closed, which AcceptSession sees
+	_ = r.Reply(ok, nil) // fails where the channel is closed, which whoever serves the session sees
 }
 
 func (s *sessionServer) servePTY(_ context.Context, r *Request) bool {
@@ -275,10 +292,13 @@ func (s *sessionServer) serveStart(ctx context.Context, r *Request) bool {
 		start.Kind = StartSubsystem
 		start.Subsystem, err = parseString(r.Payload)
 	}
-	if err != nil || s.policy.Start == nil || !s.policy.Start(ctx, &start) {
+	if err != nil || s.decided.Load() || s.policy.Start == nil || !s.policy.Start(ctx, &start) ||
+		!s.decided.CompareAndSwap(false, true) {
 		return false
 	}
 	s.start = start
+	session := &ServerSession{r.channel, start, s.windows, s.signals}
+	r.channel.requests.onward = func() { s.serve(session) }
 	return true
 }
 
