@@ -91,6 +91,7 @@ type client struct {
 	errs       []error
 	provenKeys []keys.PublicKey
 
+	accepted                         bool // the server has accepted the service
 	requests, partials, infoRequests int
 	banners                          bannerBudget
 }
@@ -126,11 +127,35 @@ func Client(ctx context.Context, pc wire.PacketConn, s *Session, cfg *ClientConf
 	return result, nil
 }
 
+// run begins with what asks which methods the server allows, unless it begins
+// with a key that is as good a question.
 func (c *client) run() (*ClientResult, error) {
-	if err := c.requestServiceAndNone(); err != nil {
-		return nil, err
+	if c.beginsWithKey() {
+		c.allowed = []string{MethodPublicKey}
+		return c.tryMethods()
 	}
-	if err := c.serviceAccepted(); err != nil {
+	if result, err := c.tryNone(); result != nil || err != nil {
+		return result, err
+	}
+	return c.tryMethods()
+}
+
+// beginsWithKey reports whether the first method is publickey, with a key that
+// signs at once and has but one algorithm to sign with: nobody is troubled for
+// nothing, and the server's algorithms, which are not known yet, change nothing.
+func (c *client) beginsWithKey() bool {
+	if len(c.cfg.Methods) == 0 {
+		return false
+	}
+	m, ok := c.cfg.Methods[0].(*publicKeyMethod)
+	return ok && len(m.signers) > 0 && m.signers[0] != nil &&
+		keys.SignsAtOnce(m.signers[0]) && len(m.signers[0].Algorithms()) == 1
+}
+
+// tryNone asks to be let in without any proof, which says what methods there
+// are (RFC 4252 section 5.2). The result is nil where the server wants one.
+func (c *client) tryNone() (*ClientResult, error) {
+	if err := c.request(MethodNone, nil); err != nil {
 		return nil, err
 	}
 	p, err := c.reply(wire.MsgUserauthSuccess, wire.MsgUserauthFailure)
@@ -142,10 +167,10 @@ func (c *client) run() (*ClientResult, error) {
 		return nil, err
 	}
 	if out.success {
-		return &ClientResult{Method: MethodNone}, nil
+		return &ClientResult{Method: MethodNone, Tried: c.tried}, nil
 	}
 	c.allowed = out.methods
-	return c.tryMethods()
+	return nil, nil
 }
 
 // tryMethods goes through the methods until the server says SUCCESS.
@@ -157,6 +182,14 @@ func (c *client) tryMethods() (*ClientResult, error) {
 	spent := make([]bool, len(runs))
 	for {
 		i := c.choose(spent)
+		if i < 0 && (c.requests == 0 || c.requests == 1 && len(c.tried) > 0 && c.partials == 0) {
+			// The key was not a good question after all.
+			result, err := c.tryNone()
+			if result != nil || err != nil {
+				return result, err
+			}
+			i = c.choose(spent)
+		}
 		if i < 0 {
 			return nil, c.denied()
 		}
@@ -205,21 +238,6 @@ func (c *client) denied() error {
 	return err
 }
 
-// requestServiceAndNone asks for ssh-userauth (RFC 4253 section 10) and, in the
-// same breath, which methods there are: a server that does not accept the
-// service disconnects.
-func (c *client) requestServiceAndNone() error {
-	if h, ok := c.pc.(wire.Holder); ok {
-		h.Hold()
-		defer h.Release()
-	}
-	m := serviceMessage{number: wire.MsgServiceRequest, service: serviceUserauth}
-	if err := c.send(m.append(nil)); err != nil {
-		return err
-	}
-	return c.request(MethodNone, nil)
-}
-
 // serviceAccepted reads the answer to the request for the service. No banner
 // can come before it.
 func (c *client) serviceAccepted() error {
@@ -254,6 +272,19 @@ func (c *client) request(method string, fields []byte) error {
 	size := 13 + len(m.user) + len(m.service) + len(method) + len(fields)
 	b := m.append(make([]byte, 0, size))
 	defer clear(b)
+	if c.requests > 1 {
+		return c.send(b)
+	}
+	// In the same breath, the request for the service ssh-userauth (RFC 4253
+	// section 10): a server that does not accept it disconnects.
+	if h, ok := c.pc.(wire.Holder); ok {
+		h.Hold()
+		defer h.Release()
+	}
+	service := serviceMessage{number: wire.MsgServiceRequest, service: serviceUserauth}
+	if err := c.send(service.append(nil)); err != nil {
+		return err
+	}
 	return c.send(b)
 }
 
@@ -282,6 +313,12 @@ func (c *client) read() ([]byte, error) {
 
 // reply returns the next message that is no banner. It must be one of numbers.
 func (c *client) reply(numbers ...byte) ([]byte, error) {
+	if !c.accepted {
+		if err := c.serviceAccepted(); err != nil {
+			return nil, err
+		}
+		c.accepted = true
+	}
 	for {
 		p, err := c.read()
 		if err != nil {

@@ -179,7 +179,7 @@ func TestPartialSuccess(t *testing.T) {
 		require.NoError(t, r.clientErr)
 		require.NoError(t, r.serverErr)
 		require.Equal(t, []int{1, 2, 3}, seen)
-		require.Equal(t, []error{ErrNotOffered, ErrPartialSuccess, ErrPartialSuccess, nil}, logged)
+		require.Equal(t, []error{ErrPartialSuccess, ErrPartialSuccess, nil}, logged)
 		var methods []string
 		for _, p := range r.id.Methods {
 			methods = append(methods, p.Method)

@@ -149,9 +149,14 @@ func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 // first whether the key would do, since a signature may need a person. A key
 // with a certificate is one by [keys.NewCertificateSigner]; put it before the
 // key alone, where that is to be tried too.
+//
+// Where this is the first method and its first key is in memory and no RSA key,
+// login begins with that key, and takes a round trip less than by asking which
+// methods there are.
 func PublicKeys(signers ...keys.Signer) Method {
 	signers = slices.Clone(signers)
-	return PublicKeysFunc(func(context.Context) ([]keys.Signer, error) { return signers, nil })
+	load := func(context.Context) ([]keys.Signer, error) { return signers, nil }
+	return &publicKeyMethod{load, signers}
 }
 
 // PublicKeysFunc is [PublicKeys] with the keys that load returns. It is called
@@ -162,7 +167,8 @@ func PublicKeysFunc(load func(ctx context.Context) ([]keys.Signer, error)) Metho
 }
 
 type publicKeyMethod struct {
-	load func(context.Context) ([]keys.Signer, error)
+	load    func(context.Context) ([]keys.Signer, error)
+	signers []keys.Signer // where they are known before load
 }
 
 func (*publicKeyMethod) Name() string          { return MethodPublicKey }

@@ -374,3 +374,45 @@ func TestQueryAlgorithmIsTheKeys(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// TestBeginsWithKey: a login whose first method is a key in memory with one
+// algorithm begins with it; any other asks which methods there are.
+func TestBeginsWithKey(t *testing.T) {
+	later := PublicKeysFunc(func(context.Context) ([]keys.Signer, error) { return []keys.Signer{keyA}, nil })
+	for name, c := range map[string]struct {
+		methods []Method
+		config  func(*ServerConfig)
+		seen    []string
+		method  string // by which the login succeeds
+	}{
+		"key":              {methods: []Method{PublicKeys(keyA)}, seen: []string{"publickey"}, method: MethodPublicKey},
+		"second key":       {methods: []Method{PublicKeys(keyB, keyA)}, config: onlyKeyA, seen: []string{"publickey", "publickey"}, method: MethodPublicKey},
+		"RSA key":          {methods: []Method{PublicKeys(keyRSA)}, seen: []string{"none", "publickey"}, method: MethodPublicKey},
+		"key of a device":  {methods: []Method{PublicKeys(struct{ keys.Signer }{keyA})}, seen: []string{"none", "publickey", "publickey"}, method: MethodPublicKey},
+		"keys loaded late": {methods: []Method{later}, seen: []string{"none", "publickey"}, method: MethodPublicKey},
+		"no key":           {methods: []Method{PublicKeys(), Password("secret")}, seen: []string{"none", "password"}, method: MethodPassword},
+		"another first":    {methods: []Method{Password("secret"), PublicKeys(keyA)}, seen: []string{"none", "password"}, method: MethodPassword},
+		"useless key": {methods: []Method{PublicKeys(keyB), Password("secret")}, config: onlyKeyA,
+			seen: []string{"publickey", "password"}, method: MethodPassword},
+		"everybody is let in": {methods: []Method{PublicKeys(keyB)},
+			config: func(sc *ServerConfig) { *sc = ServerConfig{None: AllowAnonymous} },
+			seen:   []string{"publickey", "none"}, method: MethodNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, backlog int) {
+				sc := allMethods()
+				if c.config != nil {
+					c.config(sc)
+				}
+				var seen []string
+				sc.Log = func(a *Attempt, _ error) { seen = append(seen, a.Method) }
+				r := login(t, backlog, &ClientConfig{User: "bob", Methods: c.methods}, sc)
+				require.NoError(t, r.clientErr)
+				require.Equal(t, c.method, r.client.Method)
+				require.Equal(t, c.seen, seen)
+			})
+		})
+	}
+}
+
+func onlyKeyA(sc *ServerConfig) { sc.PublicKey = keyIs(keyA) }

@@ -25,6 +25,15 @@ type agreement interface {
 	answer(peer []byte) (value, secret []byte, err error)
 }
 
+// begin sets x.next to the first step of x.role.
+func (m *method) begin(x *machine) {
+	if m.agreement == nil {
+		groupExchange(x)
+	} else {
+		ecdhShaped(m.agreement)(x)
+	}
+}
+
 // ecdhShaped is the start of a method with the two messages of RFC 5656
 // section 4. Those of Diffie-Hellman (RFC 4253 section 8) are the same, their
 // mpints being strings of a certain content.
@@ -59,7 +68,12 @@ func (d *dialogue) sendInit(x *machine, in []byte) ([][]byte, error) {
 	if in != nil {
 		return nil, errSpeaksFirst
 	}
-	ours, agree, err := d.offer()
+	offer := d.offer
+	if x.offer != nil {
+		offer = x.offer.take
+		x.offer = nil
+	}
+	ours, agree, err := offer()
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,9 @@ type Config struct {
 	Transcript Transcript
 	HostKey    *HostKey // server only, and then required
 
+	// Offer, of a client, is used where it is one of the method's.
+	Offer *Offer
+
 	// GroupBits is the size of group that a client prefers in a group
 	// exchange (RFC 4419), within the 2048 to 8192 that it takes. Default: 3072.
 	GroupBits int
@@ -101,11 +104,14 @@ func New(name string, cfg Config) (Exchange, error) {
 	if cfg.Role == Server {
 		x.hostKey = *cfg.HostKey
 	}
+	if cfg.Offer != nil && cfg.Offer.method == m {
+		x.offer = cfg.Offer
+	}
 	t := &cfg.Transcript
 	for _, s := range [][]byte{t.ClientVersion, t.ServerVersion, t.ClientKexInit, t.ServerKexInit} {
 		writeString(x.hash, s)
 	}
-	m.start(x)
+	m.begin(x)
 	return x, nil
 }
 
@@ -116,6 +122,9 @@ func (c *Config) check() error {
 			return errors.New("a client has no host key")
 		}
 	case Server:
+		if c.Offer != nil {
+			return errors.New("a server makes no offer")
+		}
 		if c.HostKey == nil || len(c.HostKey.Public) == 0 || c.HostKey.Sign == nil {
 			return errors.New("a server needs a host key")
 		}

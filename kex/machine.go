@@ -17,6 +17,7 @@ type machine struct {
 	role    Role
 	hostKey HostKey // server only
 	moduli  *Moduli // server only, for group exchange
+	offer   *Offer  // client only; nil once it is used
 	// groupBits is what a client prefers in a group exchange.
 	groupBits int
 	// gexAsked and gexBits are of the group exchange under way.

@@ -39,6 +39,7 @@ type Conn struct {
 	in incoming // the reader's own
 
 	// The reader's own: what a key exchange is made of.
+	offer         *kex.Offer   // a client's, for the first exchange
 	kx            *keyExchange // the exchange under way, once the peer's KEXINIT came
 	hostKey       keys.PublicKey
 	hostKeyBlob   []byte // the first exchange's: the same ever after
@@ -142,6 +143,9 @@ func (c *Conn) shakeHands() error {
 	copy(c.out.pending, ours+"\r\n")
 	c.flushQueuedAndUnlock()
 
+	if err := c.makeOffer(); err != nil {
+		return err
+	}
 	theirs, err := c.readVersion()
 	if err != nil {
 		c.refuseVersion(err)

@@ -195,7 +195,8 @@ func (c *Conn) onKexInit(payload []byte) error {
 		kx.extInfo = slices.Contains(theirs.kexAlgorithms, extInfoClient) ||
 			slices.Contains(theirs.kexAlgorithms, extInfoServer)
 	}
-	cfg := kex.Config{Role: c.role, Transcript: transcript}
+	cfg := kex.Config{Role: c.role, Transcript: transcript, Offer: c.offer}
+	c.offer = nil
 	if c.role == kex.Client {
 		cfg.GroupBits = a.groupBits()
 	} else {
@@ -212,6 +213,16 @@ func (c *Conn) onKexInit(payload []byte) error {
 		return c.step(kx, nil)
 	}
 	return nil
+}
+
+// makeOffer has a client make its ephemeral key for the method that it prefers
+// while the server's identification and proposal are on their way, since it is
+// most likely to be the one.
+func (c *Conn) makeOffer() (err error) {
+	if c.role == kex.Client {
+		c.offer, err = kex.NewOffer(c.settings.KeyExchanges[0])
+	}
+	return err
 }
 
 // hostKeyFor finds the host key that signs with algorithm.
