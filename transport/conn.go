@@ -136,13 +136,26 @@ func (c *Conn) shakeHands() error {
 	timeout := &TimeoutError{Wait: "the handshake did not finish"}
 	c.handshake = startTimer(c.settings.HandshakeTimeout, func() { c.Fail(timeout) })
 	defer c.handshake.stop()
+	// Whatever is to be sent goes before we wait, all of it at once.
+	c.in.beforeWait = c.flushCollected
+	defer func() {
+		c.in.beforeWait = nil
+		c.mu.Lock()
+		c.out.collect = false
+		c.flushQueuedAndUnlock()
+	}()
 
 	ours := versionPrefix + c.settings.SoftwareVersion
 	c.mu.Lock()
+	c.out.collect = true
 	c.out.grow(len(ours) + 2)
 	copy(c.out.pending, ours+"\r\n")
-	c.flushQueuedAndUnlock()
-
+	if c.role == kex.Client {
+		// RFC 4253 section 4.2: key exchange begins right after this. A server
+		// waits for what its client says: not all that connects is one.
+		c.startKexLocked()
+	}
+	c.mu.Unlock()
 	if err := c.makeOffer(); err != nil {
 		return err
 	}

@@ -26,9 +26,9 @@ func (c *Conn) flushAndUnlock(direct bool) {
 	o := &c.out
 	little := len(o.pending) <= smallBuffer
 	held := o.holds > 0 && little && c.exchange == nil // who holds may be waiting for new keys, of either side
-	if o.writing || len(o.pending) == 0 || held {
+	if o.writing || len(o.pending) == 0 || held || o.collect && c.err == nil {
 		c.mu.Unlock()
-		return // who writes or holds will find it
+		return // who writes, holds or is about to wait will find it
 	}
 	o.writing = true
 	if !direct || !little || o.socket == nil {
@@ -74,6 +74,17 @@ func (c *Conn) Release() {
 	c.mu.Lock()
 	c.out.holds--
 	c.flushAndUnlock(true)
+}
+
+// flushCollected has what was collected written. It is called by the reader, who
+// is about to wait.
+func (c *Conn) flushCollected() {
+	c.mu.Lock()
+	c.out.collect = false
+	c.flushAndUnlock(true)
+	c.mu.Lock()
+	c.out.collect = true
+	c.mu.Unlock()
 }
 
 // takeBatch returns the buffer of what has been written, for more.

@@ -43,6 +43,7 @@ type incoming struct {
 
 	socket     *socketReader // nil: rwc is read as any io.Reader
 	beforeRead func()
+	beforeWait func() // called where a read may have to wait; nil but during the handshake
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -154,6 +155,9 @@ func (in *incoming) read(rwc io.Reader, n int) (int, error) {
 		in.move(getSmallBuffer())
 	}
 	in.makeRoom(n)
+	if in.beforeWait != nil {
+		in.beforeWait()
+	}
 	m, err := rwc.Read(in.buf[in.w:])
 	if m < 0 || m > len(in.buf)-in.w {
 		m = 0

@@ -79,6 +79,7 @@ type outgoing struct {
 	socket  *socket // where what is pending can be handed over without waiting; nil: nowhere
 	heard   uint64  // packets received when WritePacket sealed last
 	holds   int
+	collect bool // the reader has what is pending written before it waits
 
 	// Of who has set writing.
 	batch    []byte      // taken from pending

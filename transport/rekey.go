@@ -220,6 +220,7 @@ func (c *Conn) onKexInit(payload []byte) error {
 // most likely to be the one.
 func (c *Conn) makeOffer() (err error) {
 	if c.role == kex.Client {
+		c.flushCollected()
 		c.offer, err = kex.NewOffer(c.settings.KeyExchanges[0])
 	}
 	return err

@@ -55,6 +55,9 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 	}
 	if r.err == syscall.EAGAIN {
 		in.shrink(r.want)
+		if in.beforeWait != nil {
+			in.beforeWait()
+		}
 		return false
 	}
 	if r.n <= 0 {
