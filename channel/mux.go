@@ -23,7 +23,9 @@ type Mux struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	// Run's own: who waits for data that has come, and is told when nothing
+	turn turn // to read
+
+	// Of who reads: who waits for data that has come, and is told when nothing
 	// more is to be dispatched without reading from the network.
 	batched bool // pc says when that is
 	holds   bool // what is sent in answer is held until then
@@ -62,6 +64,7 @@ func New(pc wire.PacketConn, cfg Config) *Mux {
 		m.accepts = make(chan *NewChannel, max(cfg.AcceptBacklog, 0))
 	}
 	m.requests.handler = cfg.GlobalRequest
+	m.turn.init(pc)
 	return m
 }
 
@@ -82,7 +85,8 @@ func (noHolder) Release() {}
 // When it returns, every call on the Mux and its channels returns the same
 // cause, except that data received before is still there to be read.
 //
-// Run waits for nothing but pc.ReadPacket and calls no code of the user's, but
+// Run waits for nothing but pc.ReadPacket, and for its turn to read where it has
+// lent that to a user who waits for the peer. It calls no code of the user's, but
 // for [Config.HandleOpen].
 func (m *Mux) Run() error {
 	if b, ok := m.pc.(wire.BatchReader); ok {
@@ -91,16 +95,9 @@ func (m *Mux) Run() error {
 	}
 	err := m.cfgErr
 	for err == nil {
-		var p []byte
-		if p, err = m.pc.ReadPacket(); err == nil {
-			if m.batched && !m.holds {
-				m.holds = true
-				m.holder.Hold()
-			}
-			err = m.dispatch(p)
-		}
-		if m.putOff++; m.putOff > maxPutOff {
-			m.tellAll()
+		if err = m.readOne(m.turn.lendStop, 0); err == wire.ErrPutOff {
+			m.turn.lend()
+			err = nil
 		}
 	}
 	m.pc.Fail(err) // when it has failed before, this changes nothing
@@ -130,8 +127,9 @@ func (m *Mux) beforeRead() {
 }
 
 // tell wakes the Read of s that waits, or puts that off for as long as data is
-// at hand that it could take along. Run's goroutine calls it.
+// at hand that it could take along. Who reads calls it.
 func (m *Mux) tell(s *stream) {
+	m.turn.woke = true
 	switch {
 	case !m.batched:
 		notify(s.ready)

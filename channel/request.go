@@ -304,6 +304,14 @@ type reply struct {
 	payload []byte
 }
 
+// A replyWaiter waits for a reply.
+type replyWaiter struct {
+	answer     chan reply
+	cut, ended <-chan struct{}
+}
+
+func (w replyWaiter) over() bool { return len(w.answer) > 0 || isClosed(w.cut) || isClosed(w.ended) }
+
 // A replyQueue holds those who wait for replies, in the order in which their
 // requests were sent, which is that of the replies (RFC 4254 section 5.4). An
 // entry whose owner has gone stays until its reply comes.
@@ -373,6 +381,8 @@ func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, 
 	if err != nil {
 		return false, err
 	}
+	c.m.await(replyWaiter{answer, ctx.Done(), c.ctx.Done()})
+	defer c.m.awaited()
 	select {
 	case r := <-answer:
 		c.m.roundTrip.observe(time.Since(start))
@@ -437,6 +447,7 @@ func (c *Channel) receiveReply(number byte) error {
 		return protocolErrorf("message %d on channel %d, which asked for nothing", number, c.number)
 	}
 	answer <- reply{ok: number == wire.MsgChannelSuccess}
+	c.m.turn.woke = true
 	return nil
 }
 

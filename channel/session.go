@@ -111,6 +111,10 @@ func (s *Session) serveRequest(_ context.Context, r *Request) {
 	}
 }
 
+type doneWaiter struct{ done, cut <-chan struct{} }
+
+func (w doneWaiter) over() bool { return isClosed(w.done) || isClosed(w.cut) }
+
 // request sends a request and waits for its answer.
 func (s *Session) request(ctx context.Context, name string, payload []byte) error {
 	ok, err := s.SendRequest(ctx, name, true, payload)
@@ -210,6 +214,8 @@ func (s *Session) Break(ctx context.Context, length time.Duration) error {
 // status will never be known because ctx or the connection ended first; a
 // server that sends none is no error, but ExitStatus.None.
 func (s *Session) Wait(ctx context.Context) (ExitStatus, error) {
+	s.m.await(doneWaiter{s.Done(), ctx.Done()})
+	defer s.m.awaited()
 	select {
 	case <-s.Done():
 	case <-ctx.Done():

@@ -103,6 +103,8 @@ func (c *Channel) openWith(ctx context.Context, requests []channelRequest) error
 		return err
 	}
 	var answer reply
+	c.m.await(replyWaiter{c.firstReply, ctx.Done(), c.ctx.Done()})
+	defer c.m.awaited()
 	select {
 	case answer = <-c.firstReply:
 	case <-ctx.Done():

@@ -26,9 +26,10 @@ type stream struct {
 	windowOpen chan struct{} // capacity 1: the peer adjusted the window
 	head       [maxDataHead]byte
 
-	reading chan struct{} // turn to read; guards front
-	ready   chan struct{} // capacity 1: something for the waiting Read
-	front   chunks        // taken from the buffer, and not yet used up
+	reading chan struct{}   // turn to read; guards front
+	ready   chan struct{}   // capacity 1: something for the waiting Read
+	front   chunks          // taken from the buffer, and not yet used up
+	cut     <-chan struct{} // of the Read that waits: its deadline
 
 	untold bool // in m.untold; of the goroutine that runs Mux.Run
 
@@ -120,6 +121,7 @@ func (s *stream) reserve(n int, cancel <-chan struct{}) (int, error) {
 			c.mu.Unlock()
 			return 0, c.closedErr()
 		}
+		c.m.turn.take()
 		select {
 		case <-s.windowOpen:
 		case <-cancel:
@@ -188,14 +190,16 @@ func (s *stream) Read(p []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, c.m.deadErr()
 		}
-		s.waiting, s.filled = p, 0
+		s.waiting, s.filled, s.cut = p, 0, cancel
 		c.mu.Unlock()
 
+		c.m.await(s)
 		select {
 		case <-s.ready:
 		case <-cancel:
 		case <-c.m.dead:
 		}
+		c.m.awaited()
 
 		c.mu.Lock()
 		n := s.filled
@@ -215,6 +219,9 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+// over implements waiter.
+func (s *stream) over() bool { return len(s.ready) > 0 || isClosed(s.cut) || isClosed(s.c.m.dead) }
 
 // readFront copies from the front chunks, and credits those that are used up.
 func (s *stream) readFront(p []byte) int {

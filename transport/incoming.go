@@ -1,7 +1,11 @@
 package transport
 
 import (
+	"errors"
 	"io"
+	"net"
+	"os"
+	"time"
 
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
@@ -43,7 +47,10 @@ type incoming struct {
 
 	socket     *socketReader // nil: rwc is read as any io.Reader
 	beforeRead func()
-	beforeWait func() // called where a read may have to wait; nil but during the handshake
+	stop       func() bool   // nil, or of the ReadPacketUntil under way
+	within     time.Duration // the same
+	deadline   time.Time     // the read deadline that is set
+	beforeWait func()        // called where a read may have to wait; nil but during the handshake
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -130,10 +137,19 @@ func (c *Conn) fill(n int) error {
 		if in.beforeRead != nil {
 			in.beforeRead()
 		}
+		if in.stop != nil && in.stop() {
+			return wire.ErrPutOff
+		}
+		if err := c.limitWait(); err != nil {
+			return &ConnectionError{Op: "read", Err: err}
+		}
 		m, err := in.read(c.rwc, n)
 		in.w += m
 		if m > 0 {
 			continue // an error, if there is one, will be there again
+		}
+		if in.within > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			return wire.ErrPutOff
 		}
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
@@ -143,6 +159,24 @@ func (c *Conn) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// limitWait sets the read deadline that in.within asks for, or none. The time
+// may be half as long: setting a deadline costs more than looking at the clock.
+func (c *Conn) limitWait() error {
+	in := &c.in
+	deadline := time.Time{}
+	if in.within > 0 {
+		now := time.Now()
+		if in.deadline.Sub(now) >= in.within/2 {
+			return nil
+		}
+		deadline = now.Add(in.within)
+	} else if in.deadline.IsZero() {
+		return nil
+	}
+	in.deadline = deadline
+	return c.rwc.(net.Conn).SetReadDeadline(deadline)
 }
 
 // read reads once, on the way to n bytes in buf[r:w].
@@ -236,6 +270,9 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		default:
 		}
 		payload, err := c.next()
+		if err == wire.ErrPutOff {
+			return nil, err
+		}
 		if err != nil {
 			c.Fail(err)
 			continue
@@ -251,12 +288,29 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 	}
 }
 
+// ReadPacketUntil is ReadPacket, until stop says that it is not to wait, or for
+// about the time within, as wire.TurnReader says.
+func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error) {
+	if !c.TakesTurns() {
+		stop, within = nil, 0
+	}
+	c.in.stop, c.in.within = stop, within
+	p, err := c.ReadPacket()
+	c.in.stop, c.in.within = nil, 0
+	return p, err
+}
+
+// TakesTurns reports whether ReadPacketUntil does as it says: over a socket, and
+// unless the cipher is one whose failures must take their time. It is for who
+// reads.
+func (c *Conn) TakesTurns() bool { return c.in.socket != nil && !c.in.geo.conceal }
+
 // BeforeRead has ReadPacket call f each time before it reads from the
 // connection underneath, where it may wait. f must not wait itself. It is to be
 // set before the first ReadPacket. It implements wire.BatchReader.
 func (c *Conn) BeforeRead(f func()) { c.in.beforeRead = f }
 
 var (
-	_ wire.PacketConn  = (*Conn)(nil)
-	_ wire.BatchReader = (*Conn)(nil)
+	_ wire.PacketConn = (*Conn)(nil)
+	_ wire.TurnReader = (*Conn)(nil)
 )

@@ -1,6 +1,9 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // A PacketConn carries SSH messages between the transport and the layers over
 // it. A message, or payload, begins with its message number. The transport
@@ -49,6 +52,28 @@ type BatchReader interface {
 	// it may wait for the peer. It is set before the first ReadPacket.
 	BeforeRead(f func())
 }
+
+// A TurnReader is a BatchReader that several goroutines may read in turn, one
+// at a time, each only for as long as it wants to.
+type TurnReader interface {
+	BatchReader
+
+	// ReadPacketUntil is ReadPacket, except that it returns [ErrPutOff] in the
+	// place of waiting for the peer once stop says so, and after the time
+	// within has passed, if that is not 0. Nothing is lost then: the next call,
+	// by whomever, goes on.
+	ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error)
+
+	// TakesTurns reports whether ReadPacketUntil can do that at present.
+	TakesTurns() bool
+
+	// Done is closed when the connection has ended.
+	Done() <-chan struct{}
+}
+
+// ErrPutOff is returned by ReadPacketUntil when it stops before there is a
+// packet.
+var ErrPutOff = errors.New("wire: read put off")
 
 // ErrCanceled is returned by WritePacket when its cancel channel closed before
 // the packet was taken. The connection goes on.

@@ -1,0 +1,224 @@
+package channel
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/ssh/wire"
+)
+
+// One goroutine reads the connection at a time, and dispatches what it reads for
+// all channels: most of the time that of Run. But where a user and the peer
+// speak by turns, waking the user for each packet costs more than all else that
+// is done for it. So Run lends the turn to read to whoever waits for the peer
+// alone, who then reads without being woken by another goroutine.
+//
+// Forgetting is harmless. Whoever borrows the turn reads for turnTime at most,
+// then waits as if it had not, so that deadlines, contexts and Close need not
+// know of turns; and a turn that nobody uses for turnTime is Run's again. What
+// the peer sends lies unread no longer than twice that, and where that happens
+// Run soon lends no more: each time that nobody takes the turn doubles what must
+// pass before the next.
+type turn struct {
+	reader wire.TurnReader // nil: the turn is never lent
+
+	waiters atomic.Int32  // who could borrow the turn, and waits
+	recall  chan struct{} // capacity 1: Run is to take the turn back
+
+	mu    sync.Mutex // a leaf
+	state turnState
+	used  bool // since Run last looked
+
+	// Of who reads.
+	borrower waiter // nil: Run reads
+	woke     bool   // a waiter was told, since the last read
+	bytes    int    // dispatched since then
+	pause    int    // that many times the turn could be lent before it is
+	penalty  int    // what pause is set to when nobody takes the turn
+
+	// Allocated once.
+	lendStop, borrowStop func() bool
+	timer                *time.Timer
+}
+
+type turnState uint8
+
+const (
+	runs     turnState = iota // Run reads
+	free                      // nobody does, until somebody waits
+	borrowed                  // somebody reads until its wait is over
+)
+
+// A waiter waits for the peer. It says whether that is over.
+type waiter interface{ over() bool }
+
+const (
+	turnTime = 5 * time.Millisecond
+	// lendBytes is the most that may come at once where the turn is lent: who
+	// gets more is not waiting for single packets.
+	lendBytes = 4 << 10
+	// maxPenalty is how often at most the turn is kept after nobody took it.
+	maxPenalty = 1 << 12
+)
+
+func (t *turn) init(pc wire.PacketConn) {
+	t.recall = make(chan struct{}, 1)
+	t.reader, _ = pc.(wire.TurnReader)
+	t.lendStop = t.mayLend
+	t.borrowStop = func() bool {
+		t.woke, t.bytes = false, 0
+		return t.borrower.over()
+	}
+}
+
+// mayLend says, when all that was read is dispatched, whether Run is to lend the
+// turn. Run calls it.
+func (t *turn) mayLend() bool {
+	might := t.woke && t.bytes <= lendBytes && t.waiters.Load() <= 1
+	t.woke, t.bytes = false, 0
+	if !might || !t.reader.TakesTurns() {
+		return false
+	}
+	if t.pause > 0 {
+		t.pause--
+		return false
+	}
+	return true
+}
+
+// lend lends the turn until it is Run's again.
+func (t *turn) lend() {
+	select {
+	case <-t.recall: // of the last time, and not needed then
+	default:
+	}
+	t.mu.Lock()
+	t.state, t.used = free, false
+	t.mu.Unlock()
+	if t.timer == nil {
+		t.timer = time.NewTimer(turnTime)
+	} else {
+		t.timer.Reset(turnTime)
+	}
+	defer t.timer.Stop()
+	ended, useful := t.reader.Done(), false
+	for {
+		recalled := false
+		select {
+		case <-t.recall:
+			recalled = true
+		case <-ended:
+			ended, recalled = nil, true
+		case <-t.timer.C:
+			t.timer.Reset(turnTime)
+		}
+		t.mu.Lock()
+		useful = useful || t.used
+		if t.state == runs || t.state == free && (recalled || !t.used) {
+			t.state = runs
+			t.mu.Unlock()
+			break
+		}
+		t.used = false
+		t.mu.Unlock()
+	}
+	if useful {
+		t.penalty = 0
+	} else {
+		t.penalty = min(max(2*t.penalty, 1), maxPenalty)
+		t.pause = t.penalty
+	}
+}
+
+// take takes the turn back at once if nobody uses it: there is something to wait
+// for that only Run reads for.
+func (t *turn) take() {
+	if t.reader == nil {
+		return
+	}
+	t.mu.Lock()
+	unused := t.state == free
+	t.mu.Unlock()
+	if unused {
+		notify(t.recall)
+	}
+}
+
+// borrow reports whether w may read now; if so, it must give the turn back.
+func (t *turn) borrow(w waiter) bool {
+	if t.reader == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != free {
+		return false
+	}
+	t.state, t.used = borrowed, true
+	t.borrower = w
+	return true
+}
+
+// giveBack ends a borrow. Unless keep, the turn is Run's again.
+func (t *turn) giveBack(keep bool) {
+	t.borrower = nil
+	t.mu.Lock()
+	t.state = runs
+	if keep && t.waiters.Load() <= 1 { // but for the borrower
+		t.state = free
+	}
+	back := t.state == runs
+	t.mu.Unlock()
+	if back {
+		notify(t.recall)
+	}
+}
+
+// await is called by who is about to wait for the peer, whose wait over ends.
+// Where it can, it reads until that is so, or for a short time; the wait itself
+// is still the caller's. The caller calls awaited after that.
+func (m *Mux) await(w waiter) {
+	t := &m.turn
+	t.waiters.Add(1)
+	if !t.borrow(w) {
+		return
+	}
+	var err error
+	for err == nil {
+		err = m.readOne(t.borrowStop, turnTime)
+	}
+	over := err == wire.ErrPutOff && w.over()
+	if err != wire.ErrPutOff {
+		m.pc.Fail(err) // and Run finds out
+	}
+	t.giveBack(over)
+}
+
+func (m *Mux) awaited() { m.turn.waiters.Add(-1) }
+
+// readOne reads and dispatches one packet. Who has the turn calls it.
+func (m *Mux) readOne(stop func() bool, within time.Duration) error {
+	var p []byte
+	var err error
+	if t := &m.turn; t.reader != nil {
+		p, err = t.reader.ReadPacketUntil(stop, within)
+	} else {
+		p, err = m.pc.ReadPacket()
+	}
+	if err != nil {
+		return err
+	}
+	if m.batched && !m.holds {
+		m.holds = true
+		m.holder.Hold()
+	}
+	m.turn.bytes += len(p)
+	if err := m.dispatch(p); err != nil {
+		return err
+	}
+	if m.putOff++; m.putOff > maxPutOff {
+		m.tellAll()
+	}
+	return nil
+}
