@@ -126,7 +126,7 @@ func newConn(rwc io.ReadWriteCloser, s *settings, role kex.Role) *Conn {
 			room: make(chan struct{}, 1), socket: newSocket(rwc), heard: heardNothing,
 		},
 	}
-	c.out.flusher = c.runFlusher
+	c.out.flusher, c.out.starter = c.runFlusher, c.startFlusher
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

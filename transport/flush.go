@@ -15,7 +15,8 @@ import (
 //     that is little and somebody is likely to wait for it. It hands the socket
 //     what that takes at once, and never waits.
 //   - runFlusher, on a goroutine that lives while there is something to write.
-//     It waits as long as the peer takes something within WriteTimeout.
+//     It waits as long as the peer takes something within WriteTimeout. Until
+//     that goroutine has begun, flushAndUnlock may still do its work.
 //   - finish, once the connection has ended.
 //
 // While somebody holds, packets of little size collect.
@@ -26,14 +27,16 @@ func (c *Conn) flushAndUnlock(direct bool) {
 	o := &c.out
 	little := len(o.pending) <= smallBuffer
 	held := o.holds > 0 && little && c.exchange == nil // who holds may be waiting for new keys, of either side
-	if o.writing || len(o.pending) == 0 || held || o.collect && c.err == nil {
+	direct = direct && little && o.socket != nil
+	writing := o.writing && !(direct && o.starting)
+	if writing || len(o.pending) == 0 || held || o.collect && c.err == nil {
 		c.mu.Unlock()
 		return // who writes, holds or is about to wait will find it
 	}
-	o.writing = true
-	if !direct || !little || o.socket == nil {
+	o.writing, o.starting = true, !direct
+	if !direct {
 		c.mu.Unlock()
-		go o.flusher()
+		go o.starter()
 		return
 	}
 	o.batch, o.pending = o.pending, nil
@@ -95,6 +98,18 @@ func (o *outgoing) takeBatch() []byte {
 		return nil // outgrown for once, by what was deferred
 	}
 	return spare
+}
+
+// startFlusher is runFlusher, unless somebody was faster and has written all
+// there was.
+func (c *Conn) startFlusher() {
+	c.mu.Lock()
+	start := c.out.starting
+	c.out.starting = false
+	c.mu.Unlock()
+	if start {
+		c.runFlusher()
+	}
 }
 
 // runFlusher writes until nothing is pending, or until the connection has

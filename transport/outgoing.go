@@ -69,6 +69,7 @@ type outgoing struct {
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
 	writing  bool   // somebody writes to the connection underneath, or has been started to
+	starting bool   // the latter, and nothing is taken yet: whoever is faster may write
 
 	padding     [256]byte // random bytes not yet used
 	paddingLeft int
@@ -76,6 +77,7 @@ type outgoing struct {
 	room chan struct{} // cap 1: a writer may try again
 
 	flusher func()  // Conn.runFlusher; here so that starting it allocates nothing
+	starter func()  // Conn.startFlusher
 	socket  *socket // where what is pending can be handed over without waiting; nil: nowhere
 	heard   uint64  // packets received when WritePacket sealed last
 	holds   int
