@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"os"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fairlead-go/ssh/kex"
+	"github.com/fairlead-go/ssh/wire"
 )
 
 // idleWriter reports whether nobody writes, and nothing is pending.
@@ -189,4 +191,72 @@ func TestHoldUnderSmallLimit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFlusherIsOvertaken: what a flusher was started for and has not begun with
+// may be written by whoever answers; then the flusher writes nothing, and a later
+// one does.
+func TestFlusherIsOvertaken(t *testing.T) {
+	noLeaks(t)
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	starts := make(chan func(), 4)
+	server.out.starter = func() { starts <- server.startFlusher }
+	got := func() {
+		t.Helper()
+		_, err := client.ReadPacket()
+		require.NoError(t, err)
+	}
+	body := data(50)
+	require.NoError(t, server.QueuePacket(body))
+	late := <-starts // it takes its time
+	require.False(t, idleWriter(server))
+	server.Hold()
+	require.NoError(t, server.QueuePacket(body))
+	server.Release()
+	require.True(t, idleWriter(server), "both are written")
+	got()
+	got()
+	late()
+	require.True(t, idleWriter(server))
+
+	require.NoError(t, server.QueuePacket(body))
+	second := <-starts
+	late() // does the work of the second
+	got()
+	second()
+	require.True(t, idleWriter(server))
+
+	require.NoError(t, server.QueuePacket(body))
+	late = <-starts
+	drop(client, server)
+	late() // ends the connection
+	<-server.flushed
+}
+
+// TestHandshakeIsCollected: a server to which a client has said all that it can
+// at first answers in one piece.
+func TestHandshakeIsCollected(t *testing.T) {
+	noLeaks(t)
+	a, b := socketPair(t)
+	first := offline(t, nil, nil)
+	kexInit := first.settings.proposal(true)
+	first.seal(kexInit.marshal(nil), nil)
+	_, err := a.Write(append([]byte("SSH-2.0-x\r\n"), first.out.pending...))
+	require.NoError(t, err)
+	ended := make(chan error)
+	go func() {
+		_, err := Server(context.Background(), b, serverConfig(Config{}))
+		ended <- err
+	}()
+	piece := make([]byte, 1<<16)
+	n, err := a.Read(piece)
+	require.NoError(t, err)
+	ours := versionPrefix + DefaultSoftwareVersion + "\r\n"
+	require.Equal(t, ours, string(piece[:len(ours)]))
+	packet := piece[len(ours):n]
+	require.EqualValues(t, wire.MsgKexInit, packet[headerSize])
+	require.Len(t, packet, lengthSize+int(binary.BigEndian.Uint32(packet)))
+	a.Close()
+	require.Error(t, <-ended)
 }

@@ -5,6 +5,8 @@ package packettest
 import (
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -29,6 +31,8 @@ type Conn struct {
 	peer       *Conn
 	backlog    int
 	beforeRead func()
+	reading    atomic.Bool
+	dead       chan struct{} // closed once err is set
 
 	mu      sync.Mutex // a leaf: never held while waiting, nor with the peer's
 	inbox   [][]byte
@@ -40,7 +44,7 @@ type Conn struct {
 }
 
 func newConn(backlog int) *Conn {
-	return &Conn{backlog: backlog, changed: make(chan struct{})}
+	return &Conn{backlog: backlog, changed: make(chan struct{}), dead: make(chan struct{})}
 }
 
 func (c *Conn) broadcast() {
@@ -50,7 +54,18 @@ func (c *Conn) broadcast() {
 
 // ReadPacket implements wire.PacketConn. The returned slice is overwritten by
 // the next call, so that a test sees whoever keeps it.
-func (c *Conn) ReadPacket() ([]byte, error) {
+func (c *Conn) ReadPacket() ([]byte, error) { return c.ReadPacketUntil(nil, 0) }
+
+// ReadPacketUntil implements wire.TurnReader.
+func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error) {
+	if c.reading.Swap(true) {
+		panic("two goroutines read")
+	}
+	defer c.reading.Store(false)
+	var timeout <-chan time.Time
+	if within > 0 {
+		timeout = time.After(within)
+	}
 	for {
 		c.mu.Lock()
 		if len(c.inbox) > 0 {
@@ -71,9 +86,22 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 		if c.beforeRead != nil {
 			c.beforeRead()
 		}
-		<-changed
+		if stop != nil && stop() {
+			return nil, wire.ErrPutOff
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			return nil, wire.ErrPutOff
+		}
 	}
 }
+
+// TakesTurns implements wire.TurnReader.
+func (c *Conn) TakesTurns() bool { return true }
+
+// Done implements wire.TurnReader.
+func (c *Conn) Done() <-chan struct{} { return c.dead }
 
 // BeforeRead implements wire.BatchReader.
 func (c *Conn) BeforeRead(f func()) { c.beforeRead = f }
@@ -154,6 +182,7 @@ func (c *Conn) fail(err error) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = err
+		close(c.dead)
 		c.broadcast()
 	}
 	c.mu.Unlock()

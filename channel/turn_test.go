@@ -1,0 +1,219 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func (t *turn) stateNow() turnState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state
+}
+
+// pingPong has a speak by turns with b, which echoes until EOF.
+func pingPong(t *testing.T, a *Channel, rounds int) {
+	t.Helper()
+	one := []byte{0}
+	for i := range rounds {
+		one[0] = byte(i)
+		_, err := a.Write(one)
+		require.NoError(t, err)
+		_, err = io.ReadFull(a, one)
+		require.NoError(t, err)
+		require.Equal(t, byte(i), one[0])
+	}
+}
+
+func echoUntilEOF(c *Channel) {
+	io.Copy(c, c)
+	c.CloseWrite()
+}
+
+// lentTurn returns two channels whose ends echo, of which a spoke by turns with
+// its end, so that the turn to read is lent and nobody uses it.
+func lentTurn(t *testing.T) (m *Mux, a, other *Channel) {
+	m, peer := muxPair(t, 1, Config{}, Config{})
+	a, echo := openPair(t, m, peer, nil, nil)
+	other, otherEcho := openPair(t, m, peer, nil, nil)
+	go echoUntilEOF(echo)
+	go echoUntilEOF(otherEcho)
+	pingPong(t, a, 10)
+	synctest.Wait()
+	require.Equal(t, free, m.turn.stateNow())
+	return m, a, other
+}
+
+// TestTurnComesBack: when nobody uses the turn, Run has it again soon.
+func TestTurnComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, a, other := lentTurn(t)
+		time.Sleep(3 * turnTime)
+		require.Equal(t, runs, m.turn.stateNow())
+		pingPong(t, other, 3) // whoever waits next finds somebody who reads
+		pingPong(t, a, 3)
+	})
+}
+
+// TestTurnIsTaken: who waits while nobody reads, reads.
+func TestTurnIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, a, other := lentTurn(t)
+		start := time.Now()
+		pingPong(t, other, 100)
+		pingPong(t, a, 100)
+		require.Zero(t, time.Since(start), "nobody waited for Run")
+		require.Equal(t, free, m.turn.stateNow())
+
+		// And so does who waits for window.
+		got := make(chan int64)
+		go func() {
+			n, _ := io.Copy(io.Discard, a)
+			got <- n
+		}()
+		n, err := a.Write(make([]byte, 5*DefaultInitialWindow))
+		require.NoError(t, err)
+		require.NoError(t, a.CloseWrite())
+		require.EqualValues(t, n, <-got)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+// TestTurnEnds: a wait of who has the turn ends as any other, a little later at
+// most; and the connection goes on.
+func TestTurnEnds(t *testing.T) {
+	ends := map[string]struct {
+		end func(c *Channel)
+		err error
+	}{
+		"deadline": {func(c *Channel) { c.SetReadDeadline(time.Now()) }, os.ErrDeadlineExceeded},
+		"Close":    {func(c *Channel) { c.Close() }, errClosed},
+	}
+	for name, e := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, a, other := lentTurn(t)
+				got := make(chan error, 1)
+				start := time.Now()
+				go func() {
+					_, err := a.Read(make([]byte, 1))
+					got <- err
+				}()
+				synctest.Wait()
+				require.Equal(t, borrowed, m.turn.stateNow())
+				e.end(a)
+				require.ErrorIs(t, <-got, e.err)
+				require.LessOrEqual(t, time.Since(start), turnTime)
+				pingPong(t, other, 10)
+			})
+		})
+	}
+
+	t.Run("the connection's end", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m, a, _ := lentTurn(t)
+			got := make(chan error, 1)
+			go func() {
+				_, err := a.Read(make([]byte, 1))
+				got <- err
+			}()
+			synctest.Wait()
+			over := errors.New("over")
+			m.pc.Fail(over)
+			require.ErrorIs(t, <-got, over)
+			<-m.Done()
+		})
+	})
+
+	t.Run("a request's context", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			m, peer := muxPair(t, 1, Config{}, Config{})
+			silent := make(chan struct{})
+			defer close(silent)
+			a, b := openPair(t, m, peer, nil, func(_ context.Context, r *Request) {
+				if r.Type == "silent" {
+					<-silent
+				}
+				r.Reply(true, nil)
+			})
+			go echoUntilEOF(b)
+			pingPong(t, a, 10)
+			synctest.Wait()
+			require.Equal(t, free, m.turn.stateNow())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err := a.SendRequest(ctx, "silent", true, nil)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, time.Second, time.Since(start), "by then the turn was given back")
+			pingPong(t, a, 10)
+		})
+	})
+}
+
+// TestTurnIsNotLent: while two wait, and to who takes its time between reads.
+func TestTurnIsNotLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer := muxPair(t, 1, Config{}, Config{})
+		a, echo := openPair(t, m, peer, nil, nil)
+		other, _ := openPair(t, m, peer, nil, nil)
+		go echoUntilEOF(echo)
+		go other.Read(make([]byte, 1))
+		synctest.Wait()
+		pingPong(t, a, 10)
+		synctest.Wait()
+		require.Equal(t, runs, m.turn.stateNow())
+	})
+
+	synctest.Test(t, func(t *testing.T) {
+		m, peer := muxPair(t, 1, Config{}, Config{})
+		a, echo := openPair(t, m, peer, nil, nil)
+		go echoUntilEOF(echo)
+		lent := 0
+		for range 1000 {
+			pingPong(t, a, 1)
+			synctest.Wait()
+			if m.turn.stateNow() != runs {
+				lent++
+			}
+			time.Sleep(time.Second)
+		}
+		require.LessOrEqual(t, lent, 11)
+	})
+}
+
+// TestTurnsOfMany: channels that speak by turns, at once and with pauses, all get
+// what is theirs.
+func TestTurnsOfMany(t *testing.T) {
+	forBacklogs(t, func(t *testing.T, backlog int) {
+		m, peer := muxPair(t, backlog, Config{}, Config{})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			a, echo := openPair(t, m, peer, nil, nil)
+			go echoUntilEOF(echo)
+			wg.Go(func() {
+				for range 50 {
+					pingPong(t, a, i+1)
+					time.Sleep(time.Duration(i) * time.Millisecond / 2)
+					if i == 7 {
+						a.SetReadDeadline(time.Now().Add(time.Millisecond))
+						_, err := a.Read(make([]byte, 1))
+						require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+						a.SetReadDeadline(time.Time{})
+					}
+				}
+				a.Close()
+				<-a.Done()
+			})
+		}
+		wg.Wait()
+	})
+}
