@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -330,4 +331,66 @@ func TestServerOffersOnlyListedMethods(t *testing.T) {
 		_, err := end()
 		require.NoError(t, err)
 	})
+}
+
+// A holdingConn keeps back what is queued while it is held.
+type holdingConn struct {
+	*packettest.Conn
+	holds int
+	kept  [][]byte
+	most  int // packets that left at once
+}
+
+func (c *holdingConn) Hold() { c.holds++ }
+
+func (c *holdingConn) Release() {
+	c.holds--
+	if c.holds > 0 {
+		return
+	}
+	c.most = max(c.most, len(c.kept))
+	for _, p := range c.kept {
+		c.Conn.QueuePacket(p)
+	}
+	c.kept = nil
+}
+
+func (c *holdingConn) QueuePacket(p []byte) error {
+	if c.holds > 0 {
+		c.kept = append(c.kept, bytes.Clone(p))
+		return nil
+	}
+	return c.Conn.QueuePacket(p)
+}
+
+// TestAnswersLeaveTogether: what a server says to requests that came together
+// leaves together; but a banner does not wait for what it asks the user to do.
+func TestAnswersLeaveTogether(t *testing.T) {
+	for _, banner := range []bool{false, true} {
+		bubble(t, func(t *testing.T, backlog int) {
+			a, b := packettest.Pair(backlog)
+			server := &holdingConn{Conn: b}
+			sc := allMethods()
+			shown := make(chan struct{})
+			if banner {
+				sc.PublicKey = func(_ context.Context, a *Attempt, _ keys.PublicKey) (*Permissions, error) {
+					require.NoError(t, a.SendBanner("look at your phone"))
+					<-shown
+					return nil, nil
+				}
+			}
+			ended := make(chan error)
+			go func() {
+				_, err := Server(t.Context(), server, session(), sc)
+				ended <- err
+			}()
+			_, err := Client(t.Context(), a, session(), &ClientConfig{
+				User: "bob", Methods: []Method{PublicKeys(keyA)}, Banner: func(string) { close(shown) },
+			})
+			require.NoError(t, err)
+			require.NoError(t, <-ended)
+			require.Equal(t, 2, server.most, "the service's acceptance, and what follows it")
+			require.Zero(t, server.holds)
+		})
+	}
 }

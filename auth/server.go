@@ -64,8 +64,10 @@ type server struct {
 	requests int // USERAUTH_REQUESTs received
 	failures int // that count towards MaxAuthTries
 	banners  bannerBudget
-	received time.Time // when the last message came
-	pending  []byte    // a request that ended a dialogue, as an alias of the packet
+	holder   wire.Holder // nil where nothing is held
+	holds    bool        // what is sent waits until the next read
+	received time.Time   // when the last message came
+	pending  []byte      // a request that ended a dialogue, as an alias of the packet
 }
 
 // Server authenticates the client of pc and returns who it is. It reads pc
@@ -96,12 +98,43 @@ func Server(ctx context.Context, pc wire.PacketConn, s *Session, cfg *ServerConf
 	}
 	v.stop = context.AfterFunc(ctx, func() { pc.Fail(context.Cause(ctx)) })
 	defer v.stop()
+	defer v.joinAnswers()()
 	id, err := v.run()
 	if err != nil {
 		pc.Fail(err)
 		return nil, err
 	}
 	return id, nil
+}
+
+// joinAnswers has what answers several requests of the client leave together,
+// where the client did not wait in between: most often the acceptance of the
+// service and the success. It returns what ends that.
+func (s *server) joinAnswers() (end func()) {
+	reader, ok := s.pc.(wire.BatchReader)
+	if !ok {
+		return func() {}
+	}
+	s.holder, _ = s.pc.(wire.Holder)
+	reader.BeforeRead(s.release)
+	return func() {
+		reader.BeforeRead(nil)
+		s.release()
+	}
+}
+
+func (s *server) hold() {
+	if s.holder != nil && !s.holds {
+		s.holds = true
+		s.holder.Hold()
+	}
+}
+
+func (s *server) release() {
+	if s.holds {
+		s.holds = false
+		s.holder.Release()
+	}
 }
 
 func (s *server) run() (*Identity, error) {
@@ -162,6 +195,7 @@ func (s *server) read() ([]byte, error) {
 }
 
 func (s *server) send(p []byte) error {
+	s.hold()
 	if err := s.pc.QueuePacket(p); err != nil {
 		return s.ended(err)
 	}
@@ -185,7 +219,9 @@ func (s *server) sendBanner(message string) error {
 		return errors.New("auth: too many banners")
 	}
 	m := userauthBanner{message: message}
-	return s.send(m.append(nil))
+	err := s.send(m.append(nil))
+	s.release() // the user may have to do what it says before anything else happens
+	return err
 }
 
 // handle serves one USERAUTH_REQUEST (RFC 4252 section 5).

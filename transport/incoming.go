@@ -306,8 +306,8 @@ func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, 
 func (c *Conn) TakesTurns() bool { return c.in.socket != nil && !c.in.geo.conceal }
 
 // BeforeRead has ReadPacket call f each time before it reads from the
-// connection underneath, where it may wait. f must not wait itself. It is to be
-// set before the first ReadPacket. It implements wire.BatchReader.
+// connection underneath, where it may wait; nil ends that. f must not wait itself.
+// It is for who reads. It implements wire.BatchReader.
 func (c *Conn) BeforeRead(f func()) { c.in.beforeRead = f }
 
 var (

@@ -49,7 +49,7 @@ type BatchReader interface {
 	PacketConn
 
 	// BeforeRead has ReadPacket call f, which must not wait, each time before
-	// it may wait for the peer. It is set before the first ReadPacket.
+	// it may wait for the peer; nil ends that. It is for who reads.
 	BeforeRead(f func())
 }
 
