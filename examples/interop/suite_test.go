@@ -156,7 +156,7 @@ func TestOpenSSHSuite(t *testing.T) {
 	}
 	scripts := suite
 	if exhaustive {
-		scripts = append(furtherSuite, suite...)
+		scripts = slices.Concat(suite, furtherSuite)
 	}
 	queue := make(chan run, 3*len(scripts))
 	for _, s := range scripts {
@@ -272,6 +272,11 @@ func runScript(t *testing.T, script, ssh, sshd string) {
 		"TEST_SSH_PLINK="+peer(t, "plink"),
 		"TEST_SSH_PUTTYGEN="+peer(t, "puttygen"),
 	)
+	if script != "envpass" { // which sets variables itself
+		// So that bash does not read the .bashrc of whoever runs this, which may
+		// say something.
+		cmd.Env = append(cmd.Env, "TEST_SSH_SSHD_CONFOPTS=SetEnv SHLVL=1")
+	}
 	// A file and not a pipe: some scripts leave processes behind that hold it.
 	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
 	if err != nil {
