@@ -278,10 +278,14 @@ func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // Rekey exchanges keys now, as happens by itself according to
 // Transport.RekeyBytes and the like.
-func (c *Client) Rekey(ctx context.Context) error { return c.conn.Rekey(ctx) }
+func (c *Client) Rekey(ctx context.Context) error {
+	c.mux.WillWait()
+	return c.conn.Rekey(ctx)
+}
 
 // Ping measures a round trip to the server.
 func (c *Client) Ping(ctx context.Context) (time.Duration, error) {
+	c.mux.WillWait()
 	d, err := c.conn.Ping(ctx)
 	if err != transport.ErrPingUnsupported {
 		return d, err

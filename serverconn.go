@@ -63,11 +63,17 @@ func (c *ServerConn) SendRequest(ctx context.Context, name string, wantReply boo
 }
 
 // Rekey exchanges keys now.
-func (c *ServerConn) Rekey(ctx context.Context) error { return c.conn.Rekey(ctx) }
+func (c *ServerConn) Rekey(ctx context.Context) error {
+	c.mux.WillWait()
+	return c.conn.Rekey(ctx)
+}
 
 // Ping measures a round trip to the client, where it announces
 // ping@openssh.com; else the error is transport.ErrPingUnsupported.
-func (c *ServerConn) Ping(ctx context.Context) (time.Duration, error) { return c.conn.Ping(ctx) }
+func (c *ServerConn) Ping(ctx context.Context) (time.Duration, error) {
+	c.mux.WillWait()
+	return c.conn.Ping(ctx)
+}
 
 // Done is closed when the connection has ended.
 func (c *ServerConn) Done() <-chan struct{} { return c.mux.Done() }

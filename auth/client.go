@@ -1,8 +1,9 @@
 package auth
 
-// The client's flow: ask for the service and probe with none, then attempt after
-// attempt of the first method of the list that the server allows and that is
-// not spent, until SUCCESS or until no such method is left.
+// The client's flow: ask for the service and probe with none, or with a key where
+// one is as good a probe; then attempt after attempt of the first method of the
+// list that the server allows and that is not spent, until SUCCESS or until no
+// such method is left.
 
 import (
 	"cmp"
@@ -22,9 +23,9 @@ type ClientConfig struct {
 	// User is the name to log in as, required.
 	User string
 	// Methods are tried in this order, so far as the server allows them; after
-	// a partial success from the start again. Method none is always tried
-	// first, to learn what the server allows. A Method value may serve any
-	// number of connections.
+	// a partial success from the start again. Method none is tried first, to
+	// learn what the server allows, or last where login began with a key (see
+	// [PublicKeys]). A Method value may serve any number of connections.
 	Methods []Method
 	// Banner is given each banner of the server, as it came: escape before
 	// printing. nil drops them. A server that sends more than 32 or 128 KiB is
@@ -92,6 +93,7 @@ type client struct {
 	provenKeys []keys.PublicKey
 
 	accepted                         bool // the server has accepted the service
+	triedNone                        bool
 	requests, partials, infoRequests int
 	banners                          bannerBudget
 }
@@ -152,9 +154,14 @@ func (c *client) beginsWithKey() bool {
 		keys.SignsAtOnce(m.signers[0]) && len(m.signers[0].Algorithms()) == 1
 }
 
+// maxBeforeNone is after how many requests none is not tried any more: servers
+// count it then, and sshd ends a connection that has made six in vain.
+const maxBeforeNone = 5
+
 // tryNone asks to be let in without any proof, which says what methods there
 // are (RFC 4252 section 5.2). The result is nil where the server wants one.
 func (c *client) tryNone() (*ClientResult, error) {
+	c.triedNone = true
 	if err := c.request(MethodNone, nil); err != nil {
 		return nil, err
 	}
@@ -182,8 +189,8 @@ func (c *client) tryMethods() (*ClientResult, error) {
 	spent := make([]bool, len(runs))
 	for {
 		i := c.choose(spent)
-		if i < 0 && (c.requests == 0 || c.requests == 1 && len(c.tried) > 0 && c.partials == 0) {
-			// The key was not a good question after all.
+		if i < 0 && !c.triedNone && c.partials == 0 && c.requests < maxBeforeNone {
+			// The keys were no good question after all.
 			result, err := c.tryNone()
 			if result != nil || err != nil {
 				return result, err

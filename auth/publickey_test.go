@@ -397,6 +397,9 @@ func TestBeginsWithKey(t *testing.T) {
 		"everybody is let in": {methods: []Method{PublicKeys(keyB)},
 			config: func(sc *ServerConfig) { *sc = ServerConfig{None: AllowAnonymous} },
 			seen:   []string{"publickey", "none"}, method: MethodNone},
+		"everybody is let in, no key is": {methods: []Method{PublicKeys(keyA, keyB)},
+			config: func(sc *ServerConfig) { *sc = ServerConfig{None: AllowAnonymous, PublicKey: keyIs(keyECDSA)} },
+			seen:   []string{"publickey", "publickey", "none"}, method: MethodNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, backlog int) {

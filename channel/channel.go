@@ -64,7 +64,7 @@ func (m *Mux) newChannel(channelType string, window uint32, requests requestServ
 	c.ctx, c.cancel = context.WithCancelCause(m.ctx)
 	c.plain.init(c, 0)
 	c.stderr.init(c, extendedDataStderr)
-	c.requests.requestServer = requests
+	c.requests.requestServer, c.requests.channel = requests, c
 	c.window = newReceiveWindow(minWindow+m.budget.take(window-minWindow, initialShare), max(m.cfg.MaxWindow, window))
 	return c
 }

@@ -92,8 +92,9 @@ type Config struct {
 
 	// HandleOpen, where set, is given the peer's opens in the place of
 	// [Mux.Accept], and AcceptBacklog but for its sign means nothing. It is
-	// called by [Mux.Run], which reads nothing meanwhile: it must decide at
-	// once, or leave the channel to another goroutine.
+	// called by whoever reads the connection, most often [Mux.Run], and nothing
+	// is read meanwhile: it must decide at once, or leave the channel to another
+	// goroutine.
 	HandleOpen func(*NewChannel)
 
 	// GlobalRequest serves the peer's global requests, one after the other,

@@ -187,12 +187,16 @@ func (m *Mux) Stats() Stats {
 	return Stats{Channels: n, WindowBudget: m.budget.left.Load(), RoundTrip: m.roundTrip.get()}
 }
 
+// WillWait says that the caller is about to wait for the peer by other means than
+// this package's, so that what the peer sends is read at once.
+func (m *Mux) WillWait() { m.turn.take() }
+
 // ObserveRoundTrip tells the Mux of a round trip that was measured elsewhere,
 // such as by a ping of the transport. The least of all that it knows decides
 // when receive windows grow.
 func (m *Mux) ObserveRoundTrip(d time.Duration) { m.roundTrip.observe(d) }
 
-// dispatch handles one message, on the goroutine of Run. An error ends the
+// dispatch handles one message, on the goroutine that reads. An error ends the
 // connection. The payload is valid only until dispatch returns.
 func (m *Mux) dispatch(p []byte) error {
 	switch p[0] {

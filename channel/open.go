@@ -31,7 +31,7 @@ func (m *Mux) Open(ctx context.Context, channelType string, extra []byte, o Open
 }
 
 func (m *Mux) open(ctx context.Context, channelType string, extra []byte, window uint32, requests requestServer) (*Channel, error) {
-	c, err := m.prepare(ctx, channelType, window, requests)
+	c, err := m.prepare(ctx, channelType, window, requests, func(*Channel) {})
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,8 @@ func (c *Channel) open(ctx context.Context, extra []byte) error {
 	if err := c.sendOpen(ctx, extra); err != nil {
 		return err
 	}
+	c.m.expect()
+	defer c.m.awaited()
 	select {
 	case err := <-c.opened:
 		if err != nil {
@@ -65,8 +67,8 @@ func (c *Channel) open(ctx context.Context, extra []byte) error {
 }
 
 // prepare returns a channel that is to be opened, window 0 being that of the
-// configuration.
-func (m *Mux) prepare(ctx context.Context, channelType string, window uint32, requests requestServer) (*Channel, error) {
+// configuration. It calls set before anybody else can know of the channel.
+func (m *Mux) prepare(ctx context.Context, channelType string, window uint32, requests requestServer, set func(*Channel)) (*Channel, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -83,6 +85,7 @@ func (m *Mux) prepare(ctx context.Context, channelType string, window uint32, re
 	c := m.newChannel(channelType, window, requests)
 	c.opened = make(chan error, 1)
 	c.opening = true
+	set(c)
 	if err := m.insert(c); err != nil {
 		c.forget()
 		return nil, err
@@ -264,6 +267,7 @@ func (m *Mux) Accept(ctx context.Context) (*NewChannel, error) {
 	if isClosed(m.dead) {
 		return nil, m.deadErr()
 	}
+	m.turn.take()
 	select {
 	case n := <-m.accepts:
 		return n, nil
@@ -294,11 +298,7 @@ func (n *NewChannel) accept(requests requestServer) (*Channel, error) {
 	msg := openConfirmation{recipient: n.open.sender, sender: c.number, window: c.window.size, maxPacket: m.cfg.MaxPacket}
 	m.holder.Hold()
 	defer m.holder.Release()
-	if err := m.pc.QueuePacket(msg.append(nil)); err != nil {
-		m.remove(c)
-		c.forget()
-		return nil, err
-	}
+	m.pc.QueuePacket(msg.append(nil)) // where this fails, so has the connection, and the channel is lost with it
 	m.debug("channel accepted", "type", c.channelType, "number", c.number)
 	return c, nil
 }

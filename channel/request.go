@@ -64,7 +64,7 @@ func (r *Request) Reply(ok bool, payload []byte) error {
 }
 
 // reply queues SSH_MSG_CHANNEL_SUCCESS or _FAILURE. It is called by a handler,
-// or by the goroutine of Run.
+// or by the goroutine that reads.
 func (c *Channel) reply(ok bool) error {
 	number := byte(wire.MsgChannelFailure)
 	if ok {
@@ -87,12 +87,13 @@ type requestServer struct {
 	atOnce bool
 	// over, where set, is called when the last request has been served and no
 	// more will come. It must not wait.
-	over func()
+	over func(c *Channel)
 }
 
 // A requestQueue holds requests of the peer until they are served.
 type requestQueue struct {
 	requestServer
+	channel *Channel // nil for global requests
 
 	mu      sync.Mutex // a leaf
 	waiting []*Request
@@ -204,7 +205,7 @@ func (q *requestQueue) finish(drained chan struct{}) {
 	}
 	close(drained)
 	if q.over != nil {
-		q.over()
+		q.over(q.channel)
 	}
 }
 
@@ -486,6 +487,8 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 	if err != nil {
 		return false, nil, err
 	}
+	m.expect()
+	defer m.awaited()
 	select {
 	case r := <-got:
 		m.roundTrip.observe(time.Since(start))

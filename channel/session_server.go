@@ -216,10 +216,14 @@ func (s *sessionServer) accept(nc *NewChannel) (*Channel, error) {
 
 // over is when all requests have been served. Though the channel was closed at
 // once, a program may have been started before.
-func (s *sessionServer) over() {
-	if s.start.Kind == 0 {
-		go s.serve(nil)
+func (s *sessionServer) over(c *Channel) {
+	if s.start.Kind != 0 {
+		return
 	}
+	go func() {
+		c.Close() // what the client has sent is nobody's
+		s.serve(nil)
+	}()
 }
 
 // A sessionRequest serves one type of request. Malformed ones are refused.

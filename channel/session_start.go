@@ -22,13 +22,6 @@ func StartSession(ctx context.Context, m *Mux, start Start, keepStderr bool) (*S
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{started: true}
-	c, err := m.prepare(ctx, typeSession, 0, s.requests())
-	if err != nil {
-		return nil, err
-	}
-	s.Channel = c
-	c.stderr.claimed, c.stderr.discard = keepStderr, !keepStderr
 	first := len(requests)
 	if start.PTY != nil {
 		first = 1
@@ -36,8 +29,19 @@ func StartSession(ctx context.Context, m *Mux, start Start, keepStderr bool) (*S
 	if sizeOf(requests[:first]) > maxFirst {
 		first = 0
 	}
+	s := &Session{started: true}
+	c, err := m.prepare(ctx, typeSession, 0, s.requests(), func(c *Channel) {
+		c.stderr.claimed, c.stderr.discard = keepStderr, !keepStderr
+		if first > 0 {
+			c.first, c.firstReply = requests[:first], make(chan reply, 1)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Channel = c
 	if first > 0 {
-		err = c.openWith(ctx, requests[:first])
+		err = c.openWithFirst(ctx, requests[first-1].name)
 	} else {
 		err = c.open(ctx, nil)
 	}
@@ -59,7 +63,7 @@ func StartSession(ctx context.Context, m *Mux, start Start, keepStderr bool) (*S
 
 // maxFirst is how many bytes of requests may follow a confirmation at once.
 // Nobody waits for room for them.
-const maxFirst = 16 << 10
+const maxFirst = 4 << 10
 
 func sizeOf(requests []channelRequest) int {
 	n := 0
@@ -95,10 +99,10 @@ func startRequests(start *Start) (requests []channelRequest, err error) {
 	return append(requests, program), nil
 }
 
-// openWith opens a channel that was prepared. Requests are sent as soon as the
-// peer has confirmed; the last alone wants a reply, which is waited for.
-func (c *Channel) openWith(ctx context.Context, requests []channelRequest) error {
-	c.first, c.firstReply = requests, make(chan reply, 1)
+// openWithFirst opens a channel that was prepared with first requests, which are
+// sent as soon as the peer has confirmed. The last of them, of the given name,
+// alone wants a reply, which is waited for.
+func (c *Channel) openWithFirst(ctx context.Context, last string) error {
 	if err := c.sendOpen(ctx, nil); err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (c *Channel) openWith(ctx context.Context, requests []channelRequest) error
 	}
 	if !answer.ok {
 		c.Close()
-		return &RequestError{requests[len(requests)-1].name}
+		return &RequestError{last}
 	}
 	c.m.debug("channel opened", "type", c.channelType, "number", c.number)
 	return nil

@@ -208,12 +208,42 @@ func TestServeSession(t *testing.T) {
 
 		s, served = accept()
 		require.NoError(t, s.Setenv(t.Context(), "A", "b"))
+		_, err := s.Write([]byte("what nothing reads"))
+		require.NoError(t, err)
 		require.Empty(t, served)
 		require.NoError(t, s.Close())
 		require.Nil(t, <-served)
+		synctest.Wait()
+		require.LessOrEqual(t, server.Stats().Channels, 1, "its place is free again")
 
 		_, served = accept()
 		client.pc.Fail(errLinkOver)
 		require.Nil(t, <-served)
+	})
+}
+
+// TestConfirmedBeforeOpened: a peer may guess the number of a channel and confirm
+// it early; it gains nothing.
+func TestConfirmedBeforeOpened(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newRawPeer(t, Config{})
+		for range 20 {
+			requests := []channelRequest{{name: "shell", wantReply: true}}
+			c, err := p.m.prepare(t.Context(), typeSession, 0, requestServer{}, func(c *Channel) {
+				c.first, c.firstReply = requests, make(chan reply, 1)
+			})
+			require.NoError(t, err)
+			go c.confirm(openConfirmation{recipient: c.number, sender: rawNumber, window: rawWindow, maxPacket: rawMaxPacket})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			opened := make(chan error)
+			go func() { opened <- c.openWithFirst(ctx, "shell") }()
+			for range 2 { // the open and the request, in either order
+				_, err := p.pc.ReadPacket()
+				require.NoError(t, err)
+			}
+			p.send(channelSignal{wire.MsgChannelSuccess, c.number}.append(nil))
+			require.NoError(t, <-opened)
+		}
 	})
 }

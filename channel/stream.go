@@ -31,7 +31,7 @@ type stream struct {
 	front   chunks          // taken from the buffer, and not yet used up
 	cut     <-chan struct{} // of the Read that waits: its deadline
 
-	untold bool // in m.untold; of the goroutine that runs Mux.Run
+	untold bool // in m.untold; of the goroutine that reads
 
 	// Guarded by c.mu.
 	buffer  chunks

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,8 @@ import (
 // is done for it. So Run lends the turn to read to whoever waits for the peer
 // alone, who then reads without being woken by another goroutine.
 //
-// Forgetting is harmless. Whoever borrows the turn reads for turnTime at most,
-// then waits as if it had not, so that deadlines, contexts and Close need not
+// Forgetting is harmless. Whoever borrows the turn waits for turnTime at most,
+// and then as if it had not borrowed, so that deadlines, contexts and Close need not
 // know of turns; and a turn that nobody uses for turnTime is Run's again. What
 // the peer sends lies unread no longer than twice that, and where that happens
 // Run soon lends no more: each time that nobody takes the turn doubles what must
@@ -26,9 +27,10 @@ type turn struct {
 	waiters atomic.Int32  // who could borrow the turn, and waits
 	recall  chan struct{} // capacity 1: Run is to take the turn back
 
-	mu    sync.Mutex // a leaf
-	state turnState
-	used  bool // since Run last looked
+	mu     sync.Mutex // a leaf
+	state  turnState
+	used   bool // since Run last looked
+	wanted bool // Run is to have it back once it is not borrowed
 
 	// Of who reads.
 	borrower waiter // nil: Run reads
@@ -94,7 +96,7 @@ func (t *turn) lend() {
 	default:
 	}
 	t.mu.Lock()
-	t.state, t.used = free, false
+	t.state, t.used, t.wanted = free, false, false
 	t.mu.Unlock()
 	if t.timer == nil {
 		t.timer = time.NewTimer(turnTime)
@@ -131,14 +133,15 @@ func (t *turn) lend() {
 	}
 }
 
-// take takes the turn back at once if nobody uses it: there is something to wait
-// for that only Run reads for.
+// take takes the turn back, at once if nobody uses it, for who is about to wait
+// for the peer and does not borrow.
 func (t *turn) take() {
 	if t.reader == nil {
 		return
 	}
 	t.mu.Lock()
 	unused := t.state == free
+	t.wanted = t.state == borrowed
 	t.mu.Unlock()
 	if unused {
 		notify(t.recall)
@@ -165,9 +168,10 @@ func (t *turn) giveBack(keep bool) {
 	t.borrower = nil
 	t.mu.Lock()
 	t.state = runs
-	if keep && t.waiters.Load() <= 1 { // but for the borrower
+	if keep && !t.wanted && t.waiters.Load() <= 1 { // but for the borrower
 		t.state = free
 	}
+	t.wanted = false
 	back := t.state == runs
 	t.mu.Unlock()
 	if back {
@@ -184,15 +188,42 @@ func (m *Mux) await(w waiter) {
 	if !t.borrow(w) {
 		return
 	}
-	var err error
-	for err == nil {
-		err = m.readOne(t.borrowStop, turnTime)
-	}
-	over := err == wire.ErrPutOff && w.over()
-	if err != wire.ErrPutOff {
+	err := errHookPanicked
+	defer func() {
+		if err == errHookPanicked { // and whoever recovers knows nothing of turns
+			m.pc.Fail(err)
+			t.giveBack(false)
+			m.awaited()
+		}
+	}()
+	err = m.readUntil(w)
+	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns()
+	if err != nil && err != wire.ErrPutOff {
 		m.pc.Fail(err) // and Run finds out
 	}
-	t.giveBack(over)
+	t.giveBack(keep)
+}
+
+var errHookPanicked = errors.New("channel: a hook panicked")
+
+// readUntil reads until w's wait is over, or for a short time.
+func (m *Mux) readUntil(w waiter) error {
+	for n := 1; ; n++ {
+		if err := m.readOne(m.turn.borrowStop, turnTime); err != nil {
+			return err
+		}
+		// Much may have come at once, of which nothing is w's.
+		if n%maxPutOff == 0 && w.over() {
+			return nil
+		}
+	}
+}
+
+// expect is await for who does not borrow, since it seldom waits. The caller calls
+// awaited after it.
+func (m *Mux) expect() {
+	m.turn.waiters.Add(1)
+	m.turn.take()
 }
 
 func (m *Mux) awaited() { m.turn.waiters.Add(-1) }

@@ -40,8 +40,8 @@ func echoUntilEOF(c *Channel) {
 
 // lentTurn returns two channels whose ends echo, of which a spoke by turns with
 // its end, so that the turn to read is lent and nobody uses it.
-func lentTurn(t *testing.T) (m *Mux, a, other *Channel) {
-	m, peer := muxPair(t, 1, Config{}, Config{})
+func lentTurn(t *testing.T) (m, peer *Mux, a, other *Channel) {
+	m, peer = muxPair(t, 1, Config{}, Config{})
 	a, echo := openPair(t, m, peer, nil, nil)
 	other, otherEcho := openPair(t, m, peer, nil, nil)
 	go echoUntilEOF(echo)
@@ -49,13 +49,13 @@ func lentTurn(t *testing.T) (m *Mux, a, other *Channel) {
 	pingPong(t, a, 10)
 	synctest.Wait()
 	require.Equal(t, free, m.turn.stateNow())
-	return m, a, other
+	return m, peer, a, other
 }
 
 // TestTurnComesBack: when nobody uses the turn, Run has it again soon.
 func TestTurnComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, a, other := lentTurn(t)
+		m, _, a, other := lentTurn(t)
 		time.Sleep(3 * turnTime)
 		require.Equal(t, runs, m.turn.stateNow())
 		pingPong(t, other, 3) // whoever waits next finds somebody who reads
@@ -66,7 +66,7 @@ func TestTurnComesBack(t *testing.T) {
 // TestTurnIsTaken: who waits while nobody reads, reads.
 func TestTurnIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, a, other := lentTurn(t)
+		m, _, a, other := lentTurn(t)
 		start := time.Now()
 		pingPong(t, other, 100)
 		pingPong(t, a, 100)
@@ -100,7 +100,7 @@ func TestTurnEnds(t *testing.T) {
 	for name, e := range ends {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m, a, other := lentTurn(t)
+				m, _, a, other := lentTurn(t)
 				got := make(chan error, 1)
 				start := time.Now()
 				go func() {
@@ -119,7 +119,7 @@ func TestTurnEnds(t *testing.T) {
 
 	t.Run("the connection's end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			m, a, _ := lentTurn(t)
+			m, _, a, _ := lentTurn(t)
 			got := make(chan error, 1)
 			go func() {
 				_, err := a.Read(make([]byte, 1))
@@ -215,5 +215,69 @@ func TestTurnsOfMany(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// TestTurnIsTakenBack: who waits without borrowing is not late.
+func TestTurnIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer, a, other := lentTurn(t)
+		start := time.Now()
+		for range 50 {
+			openPair(t, m, peer, nil, nil)
+			pingPong(t, a, 3)
+			synctest.Wait()
+		}
+		require.Zero(t, time.Since(start))
+
+		// Nor is who waits while another reads for itself.
+		go other.Read(make([]byte, 1))
+		synctest.Wait()
+		for range 50 {
+			openPair(t, m, peer, nil, nil)
+		}
+		require.Zero(t, time.Since(start))
+	})
+}
+
+// TestTurnWhileOthersReceive: a wait ends in time though there always is something
+// to read for others.
+func TestTurnWhileOthersReceive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer, a, _ := lentTurn(t)
+		_, busy := openPair(t, m, peer, nil, nil)
+		pingPong(t, a, 10)
+		synctest.Wait()
+		require.Equal(t, free, m.turn.stateNow())
+		go func() {
+			for range 1000 {
+				busy.Write([]byte{1})
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		start := time.Now()
+		a.SetReadDeadline(start.Add(100 * time.Millisecond))
+		_, err := a.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.LessOrEqual(t, time.Since(start), 100*time.Millisecond+turnTime)
+		time.Sleep(2 * time.Second)
+	})
+}
+
+// TestTurnPanic: a hook of the user's that panics on a goroutine which recovers
+// ends the connection, and not just whoever would have read next.
+func TestTurnPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer := muxPair(t, 1, Config{HandleOpen: func(*NewChannel) { panic("on purpose") }}, Config{})
+		a, echo := openPair(t, m, peer, nil, nil)
+		go echoUntilEOF(echo)
+		pingPong(t, a, 10)
+		synctest.Wait()
+		require.Equal(t, free, m.turn.stateNow())
+		go peer.Open(t.Context(), "test", nil, OpenOptions{})
+		require.PanicsWithValue(t, "on purpose", func() { a.Read(make([]byte, 1)) })
+		<-m.Done()
+		require.ErrorIs(t, m.Err(), errHookPanicked)
+		require.Zero(t, m.turn.waiters.Load())
 	})
 }

@@ -258,5 +258,12 @@ func (c *Conn) finish() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	io.Copy(io.Discard, c.rwc)
+	for {
+		if nc, ok := c.rwc.(net.Conn); ok {
+			nc.SetReadDeadline(time.Time{}) // limitWait's; who still reads may set it anew
+		}
+		if _, err := io.Copy(io.Discard, c.rwc); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
 }

@@ -117,6 +117,7 @@ func (c *Conn) next() ([]byte, error) {
 // tell what that block says (CVE-2008-5161).
 func (c *Conn) conceal(done int) error {
 	in := &c.in
+	in.stop = nil
 	in.r += done
 	for left := lengthSize + maxPacketLength + in.geo.tagSize - done; left > 0; {
 		if err := c.fill(1); err != nil {
@@ -269,6 +270,9 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 			return nil, c.Err()
 		default:
 		}
+		if c.in.within > 0 && !c.TakesTurns() {
+			return nil, wire.ErrPutOff
+		}
 		payload, err := c.next()
 		if err == wire.ErrPutOff {
 			return nil, err
@@ -291,16 +295,13 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 // ReadPacketUntil is ReadPacket, until stop says that it is not to wait, or for
 // about the time within, as wire.TurnReader says.
 func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error) {
-	if !c.TakesTurns() {
-		stop, within = nil, 0
-	}
 	c.in.stop, c.in.within = stop, within
 	p, err := c.ReadPacket()
 	c.in.stop, c.in.within = nil, 0
 	return p, err
 }
 
-// TakesTurns reports whether ReadPacketUntil does as it says: over a socket, and
+// TakesTurns reports whether the time within can be had: over a socket, and
 // unless the cipher is one whose failures must take their time. It is for who
 // reads.
 func (c *Conn) TakesTurns() bool { return c.in.socket != nil && !c.in.geo.conceal }

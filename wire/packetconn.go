@@ -59,12 +59,13 @@ type TurnReader interface {
 	BatchReader
 
 	// ReadPacketUntil is ReadPacket, except that it returns [ErrPutOff] in the
-	// place of waiting for the peer once stop says so, and after the time
-	// within has passed, if that is not 0. Nothing is lost then: the next call,
-	// by whomever, goes on.
+	// place of waiting for the peer once stop says so, and when it has waited
+	// for the time within, if that is not 0. Nothing is lost then: the next
+	// call, by whomever, goes on.
 	ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error)
 
-	// TakesTurns reports whether ReadPacketUntil can do that at present.
+	// TakesTurns reports whether a wait can be limited at present. Where it
+	// cannot, a call with a limit returns at once.
 	TakesTurns() bool
 
 	// Done is closed when the connection has ended.
