@@ -152,7 +152,7 @@ func (s *server) checkKey(m *publicKeyFields) (keys.PublicKey, error) {
 //
 // Where this is the first method and its first key is in memory and no RSA key,
 // login begins with that key, and takes a round trip less than by asking which
-// methods there are.
+// methods there are. So the server learns of the key even where it takes none.
 func PublicKeys(signers ...keys.Signer) Method {
 	signers = slices.Clone(signers)
 	load := func(context.Context) ([]keys.Signer, error) { return signers, nil }
