@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -381,12 +382,13 @@ func TestAnswersLeaveTogether(t *testing.T) {
 			}
 			ended := make(chan error)
 			go func() {
-				_, err := Server(t.Context(), server, session(), sc)
+				_, err := Client(t.Context(), a, session(), &ClientConfig{
+					User: "bob", Methods: []Method{PublicKeys(keyA)}, Banner: func(string) { close(shown) },
+				})
 				ended <- err
 			}()
-			_, err := Client(t.Context(), a, session(), &ClientConfig{
-				User: "bob", Methods: []Method{PublicKeys(keyA)}, Banner: func(string) { close(shown) },
-			})
+			synctest.Wait() // it has said all that it can
+			_, err := Server(t.Context(), server, session(), sc)
 			require.NoError(t, err)
 			require.NoError(t, <-ended)
 			require.Equal(t, 2, server.most, "the service's acceptance, and what follows it")

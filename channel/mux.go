@@ -148,6 +148,7 @@ func (m *Mux) tellAll() {
 	m.putOff = 0
 	for _, s := range m.untold {
 		s.untold = false
+		s.told.Store(true)
 		notify(s.ready)
 	}
 	clear(m.untold)

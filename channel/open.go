@@ -48,7 +48,7 @@ func (c *Channel) open(ctx context.Context, extra []byte) error {
 		return err
 	}
 	c.m.expect()
-	defer c.m.awaited()
+	defer c.m.expected()
 	select {
 	case err := <-c.opened:
 		if err != nil {

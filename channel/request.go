@@ -382,8 +382,9 @@ func (c *Channel) SendRequest(ctx context.Context, name string, wantReply bool, 
 	if err != nil {
 		return false, err
 	}
-	c.m.await(replyWaiter{answer, ctx.Done(), c.ctx.Done()})
-	defer c.m.awaited()
+	w := replyWaiter{answer, ctx.Done(), c.ctx.Done()}
+	c.m.await(w)
+	defer c.m.awaited(w)
 	select {
 	case r := <-answer:
 		c.m.roundTrip.observe(time.Since(start))
@@ -488,7 +489,7 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 		return false, nil, err
 	}
 	m.expect()
-	defer m.awaited()
+	defer m.expected()
 	select {
 	case r := <-got:
 		m.roundTrip.observe(time.Since(start))

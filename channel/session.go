@@ -214,8 +214,9 @@ func (s *Session) Break(ctx context.Context, length time.Duration) error {
 // status will never be known because ctx or the connection ended first; a
 // server that sends none is no error, but ExitStatus.None.
 func (s *Session) Wait(ctx context.Context) (ExitStatus, error) {
-	s.m.await(doneWaiter{s.Done(), ctx.Done()})
-	defer s.m.awaited()
+	w := doneWaiter{s.Done(), ctx.Done()}
+	s.m.await(w)
+	defer s.m.awaited(w)
 	select {
 	case <-s.Done():
 	case <-ctx.Done():

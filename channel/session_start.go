@@ -107,8 +107,9 @@ func (c *Channel) openWithFirst(ctx context.Context, last string) error {
 		return err
 	}
 	var answer reply
-	c.m.await(replyWaiter{c.firstReply, ctx.Done(), c.ctx.Done()})
-	defer c.m.awaited()
+	w := replyWaiter{c.firstReply, ctx.Done(), c.ctx.Done()}
+	c.m.await(w)
+	defer c.m.awaited(w)
 	select {
 	case answer = <-c.firstReply:
 	case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -31,7 +32,8 @@ type stream struct {
 	front   chunks          // taken from the buffer, and not yet used up
 	cut     <-chan struct{} // of the Read that waits: its deadline
 
-	untold bool // in m.untold; of the goroutine that reads
+	told   atomic.Bool // the Read that waits was notified, though it may not know yet
+	untold bool        // in m.untold; of the goroutine that reads
 
 	// Guarded by c.mu.
 	buffer  chunks
@@ -191,6 +193,7 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, c.m.deadErr()
 		}
 		s.waiting, s.filled, s.cut = p, 0, cancel
+		s.told.Store(false)
 		c.mu.Unlock()
 
 		c.m.await(s)
@@ -199,7 +202,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		case <-cancel:
 		case <-c.m.dead:
 		}
-		c.m.awaited()
+		c.m.awaited(s)
 
 		c.mu.Lock()
 		n := s.filled
@@ -221,7 +224,9 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 // over implements waiter.
-func (s *stream) over() bool { return len(s.ready) > 0 || isClosed(s.cut) || isClosed(s.c.m.dead) }
+func (s *stream) over() bool {
+	return s.told.Load() || len(s.ready) > 0 || isClosed(s.cut) || isClosed(s.c.m.dead)
+}
 
 // readFront copies from the front chunks, and credits those that are used up.
 func (s *stream) readFront(p []byte) int {

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,13 +25,14 @@ import (
 type turn struct {
 	reader wire.TurnReader // nil: the turn is never lent
 
-	waiters atomic.Int32  // who could borrow the turn, and waits
-	recall  chan struct{} // capacity 1: Run is to take the turn back
+	expecting atomic.Int32  // who waits for the peer and cannot borrow
+	recall    chan struct{} // capacity 1: Run is to take the turn back
 
-	mu     sync.Mutex // a leaf
-	state  turnState
-	used   bool // since Run last looked
-	wanted bool // Run is to have it back once it is not borrowed
+	mu      sync.Mutex // a leaf
+	state   turnState
+	waiting []waiter // who can borrow
+	used    bool     // since Run last looked
+	wanted  bool     // Run is not to lend it, or to have it back once it is not borrowed
 
 	// Of who reads.
 	borrower waiter // nil: Run reads
@@ -52,8 +54,11 @@ const (
 	borrowed                  // somebody reads until its wait is over
 )
 
-// A waiter waits for the peer. It says whether that is over.
-type waiter interface{ over() bool }
+// A waiter waits for the peer.
+type waiter interface {
+	// over reports whether that is over. Any goroutine may ask.
+	over() bool
+}
 
 const (
 	turnTime = 5 * time.Millisecond
@@ -77,9 +82,15 @@ func (t *turn) init(pc wire.PacketConn) {
 // mayLend says, when all that was read is dispatched, whether Run is to lend the
 // turn. Run calls it.
 func (t *turn) mayLend() bool {
-	might := t.woke && t.bytes <= lendBytes && t.waiters.Load() <= 1
+	might := t.woke && t.bytes <= lendBytes
 	t.woke, t.bytes = false, 0
 	if !might || !t.reader.TakesTurns() {
+		return false
+	}
+	t.mu.Lock()
+	might = t.nobodyWaits(nil)
+	t.mu.Unlock()
+	if !might {
 		return false
 	}
 	if t.pause > 0 {
@@ -89,6 +100,16 @@ func (t *turn) mayLend() bool {
 	return true
 }
 
+// nobodyWaits reports whether no wait is going on but that of one. mu is held.
+func (t *turn) nobodyWaits(but waiter) bool {
+	for _, w := range t.waiting {
+		if w != but && !w.over() {
+			return false
+		}
+	}
+	return t.expecting.Load() == 0
+}
+
 // lend lends the turn until it is Run's again.
 func (t *turn) lend() {
 	select {
@@ -96,8 +117,15 @@ func (t *turn) lend() {
 	default:
 	}
 	t.mu.Lock()
-	t.state, t.used, t.wanted = free, false, false
+	refused := t.wanted || !t.nobodyWaits(nil) // since mayLend
+	t.wanted = false
+	if !refused {
+		t.state, t.used = free, false
+	}
 	t.mu.Unlock()
+	if refused {
+		return
+	}
 	if t.timer == nil {
 		t.timer = time.NewTimer(turnTime)
 	} else {
@@ -141,20 +169,19 @@ func (t *turn) take() {
 	}
 	t.mu.Lock()
 	unused := t.state == free
-	t.wanted = t.state == borrowed
+	t.wanted = !unused
 	t.mu.Unlock()
 	if unused {
 		notify(t.recall)
 	}
 }
 
-// borrow reports whether w may read now; if so, it must give the turn back.
+// borrow notes that w waits, and reports whether it may read; if so, it must
+// give the turn back.
 func (t *turn) borrow(w waiter) bool {
-	if t.reader == nil {
-		return false
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.waiting = append(t.waiting, w)
 	if t.state != free {
 		return false
 	}
@@ -165,13 +192,12 @@ func (t *turn) borrow(w waiter) bool {
 
 // giveBack ends a borrow. Unless keep, the turn is Run's again.
 func (t *turn) giveBack(keep bool) {
-	t.borrower = nil
 	t.mu.Lock()
 	t.state = runs
-	if keep && !t.wanted && t.waiters.Load() <= 1 { // but for the borrower
+	if keep && !t.wanted && t.nobodyWaits(t.borrower) {
 		t.state = free
 	}
-	t.wanted = false
+	t.borrower, t.wanted = nil, false
 	back := t.state == runs
 	t.mu.Unlock()
 	if back {
@@ -184,8 +210,7 @@ func (t *turn) giveBack(keep bool) {
 // is still the caller's. The caller calls awaited after that.
 func (m *Mux) await(w waiter) {
 	t := &m.turn
-	t.waiters.Add(1)
-	if !t.borrow(w) {
+	if t.reader == nil || !t.borrow(w) {
 		return
 	}
 	err := errHookPanicked
@@ -193,7 +218,7 @@ func (m *Mux) await(w waiter) {
 		if err == errHookPanicked { // and whoever recovers knows nothing of turns
 			m.pc.Fail(err)
 			t.giveBack(false)
-			m.awaited()
+			m.awaited(w)
 		}
 	}()
 	err = m.readUntil(w)
@@ -220,13 +245,25 @@ func (m *Mux) readUntil(w waiter) error {
 }
 
 // expect is await for who does not borrow, since it seldom waits. The caller calls
-// awaited after it.
+// expected after it.
 func (m *Mux) expect() {
-	m.turn.waiters.Add(1)
+	m.turn.expecting.Add(1)
 	m.turn.take()
 }
 
-func (m *Mux) awaited() { m.turn.waiters.Add(-1) }
+func (m *Mux) expected() { m.turn.expecting.Add(-1) }
+
+// awaited ends what await began.
+func (m *Mux) awaited(w waiter) {
+	t := &m.turn
+	if t.reader == nil {
+		return
+	}
+	t.mu.Lock()
+	i := slices.Index(t.waiting, w)
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	t.mu.Unlock()
+}
 
 // readOne reads and dispatches one packet. Who has the turn calls it.
 func (m *Mux) readOne(stop func() bool, within time.Duration) error {

