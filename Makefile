@@ -10,7 +10,7 @@ COUNT     ?= 6
 OUT       ?= new.out
 OLD       ?=
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-MODULES := . examples transport/internal/chachapoly/asm
+MODULES := . examples transport/internal/asm
 
 # What the tests run against, from Debian.
 PEERS := openssh-client openssh-server openssh-sftp-server openssh-tests dropbear-bin putty-tools ssh-audit git
@@ -38,7 +38,7 @@ check-examples:
 # is not concurrent is left out under it.
 check-norace:
 	$(GO) test ./transport/... ./keys ./kex ./channel .
-	$(GO) test -tags purego ./transport/internal/chachapoly
+	$(GO) test -tags purego ./transport/internal/chachapoly ./transport/internal/hmacpair
 
 # Against OpenSSH, Dropbear and PuTTY, and OpenSSH's own regression suite. What
 # these depend on is more than a cache of results knows.
@@ -67,7 +67,7 @@ peers:
 
 # The assembly, by the program beside it. It is kept; this makes it again.
 asm:
-	$(GO) generate ./transport/internal/chachapoly
+	$(GO) generate ./transport/internal/chachapoly ./transport/internal/hmacpair
 
 # A table of medians, and what they are good for. With OLD, the output of an
 # earlier run, it says what has changed: make bench BENCH=Seal OUT=old.out;

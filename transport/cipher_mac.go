@@ -34,6 +34,9 @@ func newMACCipher(blocks blockCipher, blockSize int, mac packetMAC, method *macM
 	geo := geometry{align: blockSize, headSize: blockSize, tagSize: method.size, conceal: cbc}
 	if method.etm {
 		geo = geometry{align: blockSize, headSize: lengthSize, clearLength: lengthSize, tagSize: method.size}
+		if m, ok := mac.(sha256MAC); ok {
+			return &pairedCipher{blocks: blocks, mac: m.MAC, geo: geo}
+		}
 	}
 	return &macCipher{blocks: blocks, mac: mac, geo: geo}
 }

@@ -39,7 +39,7 @@ func (c *Conn) flushAndUnlock(direct bool) {
 		go o.starter()
 		return
 	}
-	o.batch, o.pending = o.pending, nil
+	o.batch = o.takePending(nil)
 	c.mu.Unlock()
 	o.written = o.socket.write(o.batch)
 	c.mu.Lock()
@@ -132,15 +132,14 @@ func (c *Conn) runFlusher() {
 		}
 		if len(o.pending) == 0 {
 			// Idle: keep nothing.
-			pending := o.pending
-			o.pending = nil
+			pending := o.takePending(nil)
 			o.writing = false
 			c.mu.Unlock()
 			putBuffer(pending)
 			putBuffer(spare)
 			return
 		}
-		o.batch, o.pending = o.pending, spare
+		o.batch = o.takePending(spare)
 		c.passRoomLocked()
 		c.mu.Unlock()
 	}
@@ -235,8 +234,7 @@ func writeError(err error) error {
 func (c *Conn) finish() {
 	defer close(c.flushed)
 	c.mu.Lock()
-	batch, cause, linger := c.out.pending, c.err, c.linger
-	c.out.pending = nil
+	batch, cause, linger := c.out.takePending(nil), c.err, c.linger
 	c.mu.Unlock()
 	defer putBuffer(batch)
 	defer linger.Stop()

@@ -146,8 +146,7 @@ func TestGeometry(t *testing.T) {
 		for _, n := range sizes {
 			payload := data(n)
 			c.seal(payload[:n/3], payload[n/3:])
-			sealed := c.out.pending
-			c.out.pending = nil
+			sealed := c.out.takePending(nil)
 			pad := c.out.geo.padding(n)
 			require.GreaterOrEqual(t, pad, 4)
 			require.Less(t, pad, 4+block, "no more than is needed")
@@ -251,7 +250,7 @@ func TestDefect_EveryBitFlipped(t *testing.T) {
 			first := len(c.out.pending)
 			c.seal(payload, nil)
 			// More follows, so that a longer length finds its bytes.
-			good := append(c.out.pending, make([]byte, maxPacketLength+100)...)
+			good := append(c.out.takePending(nil), make([]byte, maxPacketLength+100)...)
 			for bit := range first * 8 {
 				bad := slices.Clone(good[:first+200])
 				bad[bit/8] ^= 1 << (bit % 8)
@@ -277,9 +276,8 @@ func TestReplayAndReorder(t *testing.T) {
 			c := offline(t, &d, nil)
 			var packets [3][]byte
 			for i := range packets {
-				c.out.pending = nil
 				c.seal(bytes.Repeat([]byte{94}, 40), nil)
-				packets[i] = slices.Clone(c.out.pending)
+				packets[i] = c.out.takePending(nil)
 			}
 			for name, order := range map[string][]int{"replayed": {0, 0}, "skipped": {0, 2}, "late": {1}} {
 				var b []byte
@@ -305,7 +303,7 @@ func TestSplitAnywhere(t *testing.T) {
 		c := offline(t, d, nil)
 		c.seal(data(50), nil)
 		c.seal(data(60), nil)
-		all := c.out.pending
+		all := c.out.takePending(nil)
 		for cut := range len(all) {
 			c := offline(t, d, io.MultiReader(bytes.NewReader(all[:cut]), bytes.NewReader(all[cut:])))
 			for _, n := range []int{50, 60} {
@@ -327,7 +325,7 @@ func TestPacketsPerKey(t *testing.T) {
 	for range 2 {
 		c.seal(data(10), nil)
 	}
-	wire.Write(c.out.pending)
+	wire.Write(c.out.takePending(nil))
 	c.in.usage.packets = maxPacketsPerKey - 1
 	_, err := c.next()
 	require.NoError(t, err)

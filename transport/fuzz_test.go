@@ -170,7 +170,7 @@ func FuzzProtected(f *testing.F) {
 			}
 			b = b[2+n:]
 		}
-		c := offline(t, &d, bytes.NewReader(from.out.pending))
+		c := offline(t, &d, bytes.NewReader(from.out.takePending(nil)))
 		if isServer {
 			c.role = kex.Server
 			c.settings, _ = serverConfig(Config{}).settings()

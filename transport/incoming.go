@@ -83,6 +83,9 @@ func (c *Conn) next() ([]byte, error) {
 		return nil, err
 	}
 	packet := in.buf[in.r : in.r+total]
+	if p, ok := in.cipher.(*pairedCipher); ok {
+		p.lookAhead(in.seq, packet, in.buf[in.r+total:in.w])
+	}
 	if !in.cipher.open(in.seq, packet) {
 		if in.geo.conceal {
 			return nil, c.conceal(total)

@@ -2,11 +2,11 @@ package transport
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
 	"hash"
 
+	"github.com/fairlead-go/ssh/transport/internal/hmacpair"
 	"github.com/fairlead-go/ssh/transport/internal/umac"
 )
 
@@ -26,7 +26,6 @@ type hmacMAC struct {
 	sum []byte // cap is hash.Size()
 }
 
-func hmacSHA256(key []byte) packetMAC { return newHMAC(sha256.New, key) }
 func hmacSHA512(key []byte) packetMAC { return newHMAC(sha512.New, key) }
 
 func newHMAC(h func() hash.Hash, key []byte) packetMAC {
@@ -42,6 +41,15 @@ func (m *hmacMAC) tag(seq uint32, packet []byte) []byte {
 	m.hash.Write(packet)
 	m.sum = m.hash.Sum(m.sum[:0])
 	return m.sum
+}
+
+// sha256MAC is hmacMAC with SHA-256.
+type sha256MAC struct{ *hmacpair.MAC }
+
+func hmacSHA256(key []byte) packetMAC { return sha256MAC{hmacpair.New(key)} }
+
+func (m sha256MAC) tag(seq uint32, packet []byte) []byte {
+	return m.Tag(hmacpair.Message{First: seq, Rest: packet})[:]
 }
 
 // umacMAC is UMAC (RFC 4418) with the sequence number as its nonce, in eight

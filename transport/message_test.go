@@ -237,8 +237,7 @@ func TestDefect_UselessMessages(t *testing.T) {
 		for {
 			p.seal([]byte{wire.MsgIgnore, 0, 0, 0, 0}, nil)
 			if len(p.out.pending) > 1<<16 {
-				_, err := p.nc.Write(p.out.pending)
-				p.out.pending = p.out.pending[:0]
+				_, err := p.nc.Write(p.out.takePending(nil))
 				if err != nil {
 					return
 				}

@@ -65,7 +65,8 @@ type outgoing struct {
 	compression string    // as agreed on
 	deflate     *deflater // nil while we do not compress
 
-	pending  []byte // sealed, not yet taken to be written
+	pending  []byte // sealed, not yet taken to be written (takePending)
+	tagless  part   // of pending: a packet whose tag waits for another's
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
 	writing  bool   // somebody writes to the connection underneath, or has been started to
@@ -257,7 +258,7 @@ func (c *Conn) seal(head, body []byte) {
 	copy(packet[headerSize:], head)
 	copy(packet[headerSize+len(head):], body)
 	o.pad(packet[headerSize+payload : size])
-	o.cipher.seal(o.seq, packet)
+	o.protect(start)
 	o.seq++
 	o.usage.bytes += uint64(len(packet))
 	o.usage.packets++
@@ -270,6 +271,56 @@ func firstByte(head, body []byte) byte {
 		return head[0]
 	}
 	return body[0]
+}
+
+// protect seals the packet at the end of pending.
+func (o *outgoing) protect(start int) {
+	packet := o.pending[start:]
+	c, ok := o.cipher.(*pairedCipher)
+	switch {
+	case !ok || len(packet) < pairedSize:
+		o.cipher.seal(o.seq, packet)
+	case o.tagless.size == 0:
+		c.encrypt(packet)
+		o.tagless = part{start, len(packet), o.seq}
+	default:
+		c.encrypt(packet)
+		first := o.tagless
+		o.tagless = part{}
+		c.putTags(first.seq, first.of(o.pending), o.seq, packet)
+	}
+}
+
+// A part is where a packet is in a buffer.
+type part struct {
+	start, size int // size 0: nowhere
+	seq         uint32
+}
+
+func (p part) of(b []byte) []byte { return b[p.start : p.start+p.size] }
+
+// completeTags makes the tag that waits, if one does: there may be no other packet
+// before pending is taken, or under the same keys.
+func (o *outgoing) completeTags() {
+	if p := o.tagless; p.size > 0 {
+		o.tagless = part{}
+		o.cipher.(*pairedCipher).putTag(p.seq, p.of(o.pending))
+	}
+}
+
+// takePending returns what is pending, for who has set writing, and leaves next in
+// its place.
+func (o *outgoing) takePending(next []byte) []byte {
+	o.completeTags()
+	b := o.pending
+	o.pending = next
+	return b
+}
+
+// setCipher changes the keys.
+func (o *outgoing) setCipher(c packetCipher) {
+	o.completeTags()
+	o.cipher, o.geo = c, c.geometry()
 }
 
 // grow makes pending n bytes longer. The first packets of an idle connection

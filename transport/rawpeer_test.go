@@ -81,8 +81,7 @@ func (p *rawPeer) sendBytes(b []byte) {
 // sealed returns the packet of a payload, not yet sent.
 func (p *rawPeer) sealed(payload []byte) []byte {
 	p.seal(payload, nil)
-	b := p.out.pending
-	p.out.pending = nil
+	b := p.out.takePending(nil)
 	return b
 }
 

@@ -343,7 +343,7 @@ func (c *Conn) agreed(kx *keyExchange, out [][]byte) error {
 		c.seal(p, nil)
 	}
 	c.seal([]byte{wire.MsgNewKeys}, nil)
-	c.out.cipher, c.out.geo = outgoing, outgoing.geometry()
+	c.out.setCipher(outgoing)
 	c.out.usage = usage{}
 	_, ours := kx.agreement.suites(c.role)
 	c.out.compression = ours.compression

@@ -32,8 +32,7 @@ func TestReadPacketUntil(t *testing.T) {
 	// In the middle of a packet, too.
 	server.mu.Lock()
 	server.seal(data(1000), nil)
-	sealed := server.out.pending
-	server.out.pending = nil
+	sealed := server.out.takePending(nil)
 	server.mu.Unlock()
 	_, err = b.Write(sealed[:500])
 	require.NoError(t, err)

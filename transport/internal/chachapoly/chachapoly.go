@@ -8,7 +8,7 @@
 // and the sequence number in eight. But the tag covers the encrypted
 // packet_length and the ciphertext, one after the other, and nothing else.
 //
-// On amd64 there is assembly that computes both at once (asm/main.go). Build tag
+// On amd64 there is assembly that computes both at once (../asm/chachapoly). Build tag
 // purego leaves it out. Elsewhere, and on processors without AVX2 and BMI2, it is
 // golang.org/x/crypto's ChaCha20 and then its Poly1305.
 //

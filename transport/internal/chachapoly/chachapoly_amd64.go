@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-//go:generate go run -C asm . -pkg chachapoly -out ../chachapoly_amd64.s -stubs ../stubs_amd64.go
+//go:generate go run -C ../asm ./chachapoly -pkg chachapoly -out ../chachapoly/chachapoly_amd64.s -stubs ../chachapoly/stubs_amd64.go
 
 // accelerated is a variable for tests alone.
 var accelerated = cpu.X86.HasAVX2 && cpu.X86.HasBMI2

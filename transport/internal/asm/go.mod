@@ -1,4 +1,4 @@
-module github.com/fairlead-go/ssh/transport/internal/chachapoly/asm
+module github.com/fairlead-go/ssh/transport/internal/asm
 
 go 1.26
 

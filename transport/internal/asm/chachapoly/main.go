@@ -1,4 +1,4 @@
-// Command asm writes the assembly of package chachapoly. It is a module of its
+// Command chachapoly writes the assembly of that package. It is in a module of its
 // own, so that nobody who imports the library gets avo with it.
 //
 // Each function works on 512 bytes at a time. ChaCha20 is computed in the vector

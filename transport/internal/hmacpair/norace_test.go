@@ -1,0 +1,5 @@
+//go:build !race
+
+package hmacpair
+
+const raceEnabled = false
