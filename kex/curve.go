@@ -23,16 +23,18 @@ func (c curve) offer() ([]byte, func([]byte) ([]byte, error), error) {
 	return key.PublicKey().Bytes(), agree, nil
 }
 
-func (c curve) answer(peer []byte) (value, secret []byte, err error) {
-	key, err := c.GenerateKey(nil)
+func (c curve) answer() (respond, error) {
+	ours, agree, err := c.offer() // the two sides are alike
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	secret, err = c.agree(key, peer)
-	if err != nil {
-		return nil, nil, err
-	}
-	return key.PublicKey().Bytes(), secret, nil
+	return func(peer []byte) (value, secret []byte, err error) {
+		secret, err = agree(peer)
+		if err != nil {
+			return nil, nil, err
+		}
+		return ours, secret, nil
+	}, nil
 }
 
 func (c curve) agree(key *ecdh.PrivateKey, peer []byte) ([]byte, error) {

@@ -73,7 +73,10 @@ func (d *group) offer() ([]byte, func([]byte) ([]byte, error), error) {
 	return mpintContent(public), agree, nil
 }
 
-func (d *group) answer(peer []byte) (value, secret []byte, err error) {
+// answer makes nothing ahead: it costs more than what is asked before.
+func (d *group) answer() (respond, error) { return d.respond, nil }
+
+func (d *group) respond(peer []byte) (value, secret []byte, err error) {
 	theirs, err := d.parse(peer) // before anything costs time
 	if err != nil {
 		return nil, nil, err

@@ -21,31 +21,37 @@ type agreement interface {
 	// offer is the client's half. It returns what to send, and the function
 	// that turns the server's value into the secret.
 	offer() (value []byte, agree func(peer []byte) (secret []byte, err error), err error)
-	// answer is the server's half. It returns what to send, and the secret.
-	answer(peer []byte) (value, secret []byte, err error)
+	// answer is the server's half. It may make an ephemeral key, and returns the
+	// function that turns the client's value into what to send, and the secret.
+	answer() (respond, error)
 }
 
+type respond func(peer []byte) (value, secret []byte, err error)
+
 // begin sets x.next to the first step of x.role.
-func (m *method) begin(x *machine) {
+func (m *method) begin(x *machine, ahead bool) error {
 	if m.agreement == nil {
 		groupExchange(x)
-	} else {
-		ecdhShaped(m.agreement)(x)
+		return nil
 	}
+	return ecdhShaped(x, m.agreement, ahead)
 }
 
 // ecdhShaped is the start of a method with the two messages of RFC 5656
 // section 4. Those of Diffie-Hellman (RFC 4253 section 8) are the same, their
 // mpints being strings of a certain content.
-func ecdhShaped(a agreement) func(*machine) {
+func ecdhShaped(x *machine, a agreement, ahead bool) (err error) {
 	d := &dialogue{agreement: a, init: msgECDHInit, reply: msgECDHReply}
-	return func(x *machine) {
-		if x.role == Client {
-			x.next = func(in []byte) ([][]byte, error) { return d.sendInit(x, in) }
-		} else {
-			x.next = func(in []byte) ([][]byte, error) { return d.answerInit(x, in) }
-		}
+	if x.role == Client {
+		x.next = func(in []byte) ([][]byte, error) { return d.sendInit(x, in) }
+		return nil
 	}
+	var answer respond
+	if ahead {
+		answer, err = d.answer()
+	}
+	x.next = func(in []byte) ([][]byte, error) { return d.answerInit(x, answer, in) }
+	return err
 }
 
 // A dialogue is an agreement in two messages:
@@ -107,14 +113,20 @@ func (d *dialogue) takeReply(x *machine, ours []byte, agree func(peer []byte) ([
 	return nil
 }
 
-// answerInit is the server's last step.
-func (d *dialogue) answerInit(x *machine, in []byte) ([][]byte, error) {
+// answerInit is the server's last step. answer is nil where nothing was made ahead.
+func (d *dialogue) answerInit(x *machine, answer respond, in []byte) ([][]byte, error) {
 	r := message(in, d.init)
 	theirs := r.Bytes()
 	if err := r.End(); err != nil {
 		return nil, err
 	}
-	ours, secret, err := d.answer(theirs)
+	if answer == nil {
+		var err error
+		if answer, err = d.answer(); err != nil {
+			return nil, err
+		}
+	}
+	ours, secret, err := answer(theirs)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (x *machine) answerRequest(in []byte) ([][]byte, error) {
 		return nil, fmt.Errorf("%w: there is none of %d bits between %d and %d", ErrGroup, n, low, high)
 	}
 	d := x.gexDialogue(asked, group)
-	x.next = func(in []byte) ([][]byte, error) { return d.answerInit(x, in) }
+	x.next = func(in []byte) ([][]byte, error) { return d.answerInit(x, nil, in) }
 	reply := []byte{msgGexGroup}
 	reply = wire.AppendBigInt(reply, group.p)
 	reply = wire.AppendBigInt(reply, group.g)

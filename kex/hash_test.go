@@ -287,7 +287,7 @@ func TestRecordedTranscripts(t *testing.T) {
 				ServerKexInit: unhex(rec.ServerKexInit),
 			}})
 			require.NoError(t, err)
-			ecdhShaped(fixed)(x.(*machine))
+			require.NoError(t, ecdhShaped(x.(*machine), fixed, false))
 			out, _, err := x.Step(nil)
 			require.NoError(t, err)
 			require.Equal(t, unhex(rec.Init), out[0])

@@ -85,7 +85,15 @@ func (y hybrid) agree(key crypto.Decapsulator, agreeClassical func([]byte) ([]by
 	return y.combine(secret, secretClassical), nil
 }
 
-func (y hybrid) answer(peer []byte) (value, secret []byte, err error) {
+func (y hybrid) answer() (respond, error) {
+	answerClassical, err := y.curve.answer()
+	if err != nil {
+		return nil, err
+	}
+	return func(peer []byte) (value, secret []byte, err error) { return y.respond(answerClassical, peer) }, nil
+}
+
+func (y hybrid) respond(answerClassical respond, peer []byte) (value, secret []byte, err error) {
 	public, peerClassical, err := y.split(peer, y.kem.publicSize)
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +102,7 @@ func (y hybrid) answer(peer []byte) (value, secret []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrPublicValue, err)
 	}
-	classical, secretClassical, err := y.curve.answer(peerClassical)
+	classical, secretClassical, err := answerClassical(peerClassical)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -50,6 +50,9 @@ type Config struct {
 	// Moduli are the groups that a server has for a group exchange. Default:
 	// those of RFC 3526.
 	Moduli *Moduli
+	// Ahead has a server make its ephemeral key in New, and not when the client's
+	// message is there, where that costs no more than an X25519 key.
+	Ahead bool
 }
 
 // defaultGroupBits is worth 128 bits of strength (NIST SP 800-57 part 1, table
@@ -111,7 +114,9 @@ func New(name string, cfg Config) (Exchange, error) {
 	for _, s := range [][]byte{t.ClientVersion, t.ServerVersion, t.ClientKexInit, t.ServerKexInit} {
 		writeString(x.hash, s)
 	}
-	m.begin(x)
+	if err := m.begin(x, cfg.Ahead); err != nil {
+		return nil, &Error{m.name, err}
+	}
 	return x, nil
 }
 

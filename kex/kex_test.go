@@ -64,6 +64,13 @@ func answer(t testing.TB, method string, init []byte) (server Exchange, reply []
 	return server, out[0]
 }
 
+// respondTo is the server's half of an agreement, all of it.
+func respondTo(t *testing.T, a agreement, ours []byte) (value, secret []byte, err error) {
+	answer, err := a.answer()
+	require.NoError(t, err)
+	return answer(ours)
+}
+
 // fixedOffer is an agreement whose client has a given key.
 type fixedOffer struct {
 	agreement
@@ -119,7 +126,7 @@ var agreements = map[string]agreement{
 // begin returns a client that has sent its first message.
 func (f fixedOffer) begin(t testing.TB, method string) Exchange {
 	client := newClient(t, method)
-	ecdhShaped(f)(client.(*machine))
+	require.NoError(t, ecdhShaped(client.(*machine), f, false))
 	_, done, err := client.Step(nil)
 	require.NoError(t, err)
 	require.False(t, done)

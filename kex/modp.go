@@ -25,7 +25,7 @@ var builtin = []modp{group14, group15, group16, group17, group18}
 type modp func() *group
 
 func (m modp) offer() ([]byte, func([]byte) ([]byte, error), error) { return m().offer() }
-func (m modp) answer(peer []byte) (value, secret []byte, err error) { return m().answer(peer) }
+func (m modp) answer() (respond, error)                             { return m().answer() }
 
 func newModp(prime string) modp {
 	return sync.OnceValue(func() *group {

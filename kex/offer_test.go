@@ -51,3 +51,22 @@ func TestOffer(t *testing.T) {
 	_, err = New("curve25519-sha256", Config{Role: Server, Transcript: testTranscript, HostKey: testHostKey(), Offer: new(Offer)})
 	require.ErrorContains(t, err, "a server makes no offer")
 }
+
+// TestAhead: a server may make its key before the client's message.
+func TestAhead(t *testing.T) {
+	forEachMethod(t, func(t *testing.T, method string) {
+		client := newClient(t, method)
+		server, err := New(method, Config{Role: Server, Transcript: testTranscript, HostKey: testHostKey(), Ahead: true})
+		require.NoError(t, err)
+		toServer, _, err := client.Step(nil)
+		require.NoError(t, err)
+		toClient, done, err := server.Step(toServer[0])
+		require.NoError(t, err)
+		require.True(t, done)
+		_, done, err = client.Step(toClient[0])
+		require.NoError(t, err)
+		require.True(t, done)
+		require.Equal(t, server.Result().H, client.Result().H)
+		require.Equal(t, server.Result().K, client.Result().K)
+	})
+}

@@ -60,7 +60,7 @@ func TestRecordedByName(t *testing.T) {
 				require.NoError(t, err)
 				value := append(kemKey.Encapsulator().Bytes(), key.PublicKey().Bytes()...)
 				agree := func(peer []byte) ([]byte, error) { return y.agree(kemKey, agreeCurve, peer) }
-				ecdhShaped(fixedOffer{value: value, agree: agree})(m)
+				require.NoError(t, ecdhShaped(m, fixedOffer{value: value, agree: agree}, false))
 				out, _, err = x.Step(nil)
 				require.NoError(t, err)
 			case rec.Method == gex:
@@ -76,7 +76,7 @@ func TestRecordedByName(t *testing.T) {
 				out, err = dialogue.sendInit(m, nil)
 				require.NoError(t, err)
 			default:
-				ecdhShaped(fixedExponent(agreements[rec.Method].(modp)(), unhex(rec.Exponent)))(m)
+				require.NoError(t, ecdhShaped(m, fixedExponent(agreements[rec.Method].(modp)(), unhex(rec.Exponent)), false))
 				out, _, err = x.Step(nil)
 				require.NoError(t, err)
 			}

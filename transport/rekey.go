@@ -205,6 +205,9 @@ func (c *Conn) onKexInit(payload []byte) error {
 			return err
 		}
 	}
+	if cfg.Ahead = first && c.role == kex.Server; cfg.Ahead {
+		c.flushCollected() // so that the client has what it needs meanwhile
+	}
 	if kx.exchange, err = kex.New(a.kexAlgorithm, cfg); err != nil {
 		return err
 	}

@@ -15,11 +15,7 @@ import (
 type fairleadClient struct{ c *ssh.Client }
 
 func dialFairlead(ctx context.Context, t *target) (client, error) {
-	file, err := t.key()
-	if err != nil {
-		return nil, err
-	}
-	key, err := keys.ParsePrivateKey(file, nil)
+	key, err := parsedKey(t, func(file []byte) (keys.Signer, error) { return keys.ParsePrivateKey(file, nil) })
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/fairlead-go/ssh/keys"
 )
@@ -59,14 +60,32 @@ type target struct {
 	keyFile          string
 	cipher, mac, kex string // "" is the implementation's choice
 	rekey            uint64 // bytes; 0 likewise
+
+	mu     sync.Mutex
+	parsed any // the key of keyFile, or a new one; nil before the first use
 }
 
-// key returns the private key to log in with, in a file's form.
-func (t *target) key() ([]byte, error) {
-	if t.keyFile != "" {
-		return os.ReadFile(t.keyFile)
+// parsedKey returns the private key to log in with, which all connections share:
+// what a program does once is not measured with each.
+func parsedKey[K any](t *target, parse func(file []byte) (K, error)) (key K, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if key, ok := t.parsed.(K); ok {
+		return key, nil
 	}
-	return newKey()
+	var file []byte
+	if t.keyFile != "" {
+		file, err = os.ReadFile(t.keyFile)
+	} else {
+		file, err = newKey()
+	}
+	if err != nil {
+		return key, err
+	}
+	if key, err = parse(file); err == nil {
+		t.parsed = key
+	}
+	return key, err
 }
 
 func newKey() ([]byte, error) {

@@ -11,11 +11,7 @@ import (
 type xcryptoClient struct{ c *xssh.Client }
 
 func dialXCrypto(ctx context.Context, t *target) (client, error) {
-	file, err := t.key()
-	if err != nil {
-		return nil, err
-	}
-	key, err := xssh.ParsePrivateKey(file)
+	key, err := parsedKey(t, xssh.ParsePrivateKey)
 	if err != nil {
 		return nil, err
 	}
