@@ -310,7 +310,11 @@ func (c *Client) Wait() error {
 // Close ends the connection and everything on it. It returns when all of its
 // goroutines have ended; nil unless the connection had failed before.
 func (c *Client) Close() error {
-	err := c.conn.Close()
+	closeConn := c.conn.Close
+	if c.mux.Stats().Channels == 0 {
+		closeConn = c.conn.CloseIdle
+	}
+	err := closeConn()
 	<-c.ended
 	if err != nil {
 		return fmt.Errorf("ssh: %w", err)

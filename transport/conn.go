@@ -63,6 +63,7 @@ type Conn struct {
 	mayRekey  bool              // mu: authenticated, so rekeying may begin here
 	interval  *time.Timer       // mu: RekeyInterval
 	linger    *time.Timer       // mu: closes rwc some time after the end
+	brief     bool              // mu: the end does not wait for the peer
 	state     State             // mu
 	peerExt   map[string][]byte // mu: what EXT_INFO said
 	pings     []ping            // mu: unanswered, oldest first
@@ -251,12 +252,20 @@ func (c *Conn) Fail(cause error) {
 	if cause == nil {
 		cause = &DisconnectError{Reason: wire.DisconnectByApplication}
 	}
+	if c.end(cause, false) {
+		go c.finish()
+	}
+}
+
+// end ends the connection, and reports whether the caller is to call finish. A
+// brief end does not wait for the peer.
+func (c *Conn) end(cause error, brief bool) bool {
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
-		return
+		return false
 	}
-	c.err = cause
+	c.err, c.brief = cause, brief
 	if reason, message, tell := farewell(cause); tell && c.clientVersion != "" {
 		c.seal(appendDisconnect(nil, reason, message), nil)
 	}
@@ -279,13 +288,12 @@ func (c *Conn) Fail(cause error) {
 	}
 	c.linger = time.AfterFunc(linger, c.closeNow)
 	close(c.dead)
-	if !c.out.writing {
-		c.out.writing = true
-		go c.finish()
-	}
+	finish := !c.out.writing // else whoever writes does it
+	c.out.writing = true
 	c.mu.Unlock()
 	c.cancel()
 	c.log("ended", "cause", cause)
+	return finish
 }
 
 // closeNow closes the connection underneath.
@@ -298,10 +306,22 @@ func (c *Conn) Close() error {
 	return c.Disconnect(wire.DisconnectByApplication, "")
 }
 
+// CloseIdle is Close where nothing that was sent before matters to the peer: it does
+// not wait until that has been read. The peer still finds our SSH_MSG_DISCONNECT, but
+// where something of its own is on its way to us.
+func (c *Conn) CloseIdle() error {
+	return c.disconnect(&DisconnectError{Reason: wire.DisconnectByApplication}, true)
+}
+
 // Disconnect is Close with a reason of its own (RFC 4253 section 11.1).
 func (c *Conn) Disconnect(reason uint32, message string) error {
-	e := &DisconnectError{Reason: reason, Message: message}
-	c.Fail(e)
+	return c.disconnect(&DisconnectError{Reason: reason, Message: message}, false)
+}
+
+func (c *Conn) disconnect(e *DisconnectError, brief bool) error {
+	if c.end(e, brief) {
+		c.finish()
+	}
 	<-c.flushed
 	if err := c.Err(); err != error(e) {
 		return err

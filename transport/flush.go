@@ -234,7 +234,7 @@ func writeError(err error) error {
 func (c *Conn) finish() {
 	defer close(c.flushed)
 	c.mu.Lock()
-	batch, cause, linger := c.out.takePending(nil), c.err, c.linger
+	batch, cause, linger, brief := c.out.takePending(nil), c.err, c.linger, c.brief
 	c.mu.Unlock()
 	defer putBuffer(batch)
 	defer linger.Stop()
@@ -251,7 +251,11 @@ func (c *Conn) finish() {
 		}
 	}
 	// Closing with unread data makes TCP discard what we just sent; so say
-	// that we are done and read until the peer is.
+	// that we are done and read until the peer is, or at least what there is.
+	if s := c.out.socket; brief && s != nil {
+		s.discardUnread()
+		return
+	}
 	half, ok := c.rwc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return

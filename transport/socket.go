@@ -54,6 +54,20 @@ func newSocket(rwc io.ReadWriteCloser) *socket {
 	return s
 }
 
+// discardUnread reads what has been received, if it is not much.
+func (s *socket) discardUnread() {
+	b := getBigBuffer()
+	defer putBuffer(b)
+	s.raw.Control(func(fd uintptr) {
+		for range 4 { // a peer may send for ever
+			n, err := syscall.Read(int(fd), b)
+			if n <= 0 && err != syscall.EINTR {
+				break
+			}
+		}
+	})
+}
+
 // write hands the socket as much of b as it takes now and returns how much that
 // was. Why it took no more is for an ordinary write of the rest to find out.
 func (s *socket) write(b []byte) int {

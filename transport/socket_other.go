@@ -11,6 +11,8 @@ func newSocket(io.ReadWriteCloser) *socket { return nil }
 
 func (*socket) write([]byte) int { return 0 }
 
+func (*socket) discardUnread() {}
+
 // A socketReader is not known either.
 type socketReader struct{}
 
