@@ -30,7 +30,8 @@ type turn struct {
 
 	mu      sync.Mutex // a leaf
 	state   turnState
-	waiting []waiter // who can borrow
+	waiting []waiter // who can borrow, no more than fewWaiters
+	more    int      // how many others can, too
 	used    bool     // since Run last looked
 	wanted  bool     // Run is not to lend it, or to have it back once it is not borrowed
 
@@ -38,8 +39,10 @@ type turn struct {
 	borrower waiter // nil: Run reads
 	woke     bool   // a waiter was told, since the last read
 	bytes    int    // dispatched since then
-	pause    int    // that many times the turn could be lent before it is
-	penalty  int    // what pause is set to when nobody takes the turn
+
+	// Of Run.
+	pause   int // that many times the turn could be lent before it is
+	penalty int // what pause is set to when nobody takes the turn
 
 	// Allocated once.
 	lendStop, borrowStop func() bool
@@ -67,6 +70,9 @@ const (
 	lendBytes = 4 << 10
 	// maxPenalty is how often at most the turn is kept after nobody took it.
 	maxPenalty = 1 << 12
+	// fewWaiters are asked one by one whether their wait is over. More are but
+	// counted, and the turn is not lent: it costs hundreds of busy channels nothing.
+	fewWaiters = 4
 )
 
 func (t *turn) init(pc wire.PacketConn) {
@@ -102,6 +108,9 @@ func (t *turn) mayLend() bool {
 
 // nobodyWaits reports whether no wait is going on but that of one. mu is held.
 func (t *turn) nobodyWaits(but waiter) bool {
+	if t.more > 0 {
+		return false
+	}
 	for _, w := range t.waiting {
 		if w != but && !w.over() {
 			return false
@@ -181,7 +190,11 @@ func (t *turn) take() {
 func (t *turn) borrow(w waiter) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = append(t.waiting, w)
+	if len(t.waiting) < fewWaiters {
+		t.waiting = append(t.waiting, w)
+	} else {
+		t.more++
+	}
 	if t.state != free {
 		return false
 	}
@@ -260,8 +273,11 @@ func (m *Mux) awaited(w waiter) {
 		return
 	}
 	t.mu.Lock()
-	i := slices.Index(t.waiting, w)
-	t.waiting = slices.Delete(t.waiting, i, i+1)
+	if i := slices.Index(t.waiting, w); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	} else {
+		t.more--
+	}
 	t.mu.Unlock()
 }
 

@@ -295,3 +295,44 @@ func TestTurnPanic(t *testing.T) {
 		require.Empty(t, m.turn.waiting)
 	})
 }
+
+// TestTurnManyWaiters: whoever waits beside many others is counted, and the turn
+// is lent again when they have gone.
+func TestTurnManyWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer, a, _ := lentTurn(t)
+		const many = 5 * fewWaiters
+		var done sync.WaitGroup
+		var channels []*Channel
+		for range many {
+			c, echo := openPair(t, m, peer, nil, nil)
+			go echoUntilEOF(echo)
+			channels = append(channels, c)
+			done.Go(func() { io.ReadFull(c, make([]byte, 2)) })
+		}
+		synctest.Wait()
+		m.turn.mu.Lock()
+		require.Len(t, m.turn.waiting, fewWaiters)
+		require.Equal(t, many-fewWaiters, m.turn.more)
+		m.turn.mu.Unlock()
+		time.Sleep(3 * turnTime)
+		pingPong(t, a, 100)
+		require.Equal(t, runs, m.turn.stateNow())
+
+		for _, i := range []int{many - 1, 0, many / 2} { // each comes and goes
+			pingPong(t, a, 1)
+			_, err := channels[i].Write([]byte{1})
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		for _, c := range channels {
+			_, err := c.Write([]byte{1, 2})
+			require.NoError(t, err)
+		}
+		done.Wait()
+		synctest.Wait()
+		require.Empty(t, m.turn.waiting)
+		require.Zero(t, m.turn.more)
+		untilLent(t, m, a)
+	})
+}
