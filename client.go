@@ -311,7 +311,7 @@ func (c *Client) Wait() error {
 // goroutines have ended; nil unless the connection had failed before.
 func (c *Client) Close() error {
 	closeConn := c.conn.Close
-	if c.mux.Stats().Channels == 0 {
+	if c.mux.Idle() {
 		closeConn = c.conn.CloseIdle
 	}
 	err := closeConn()

@@ -43,6 +43,7 @@ type Mux struct {
 	wrapped  bool   // next has passed 2^32-1
 	count    int    // channels and undecided opens that count against MaxChannels
 	replies  replyQueue
+	oneWay   bool // a global request was sent to which there is no reply
 }
 
 // New returns a Mux over pc. Nothing is read until [Mux.Run]. The connection
@@ -186,6 +187,14 @@ func (m *Mux) Stats() Stats {
 	n := m.count
 	m.mu.Unlock()
 	return Stats{Channels: n, WindowBudget: m.budget.left.Load(), RoundTrip: m.roundTrip.get()}
+}
+
+// Idle reports whether nothing is on its way to the peer that would be missed: no
+// channel is open, and every global request has had its reply.
+func (m *Mux) Idle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count == 0 && len(m.replies.waiting) == 0 && !m.oneWay
 }
 
 // WillWait says that the caller is about to wait for the peer by other means than

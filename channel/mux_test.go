@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -136,5 +137,37 @@ func TestSlowReaderStallsItsChannelAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, checkPattern(slowPeer, 2, 1<<20, 10_000))
 		require.NoError(t, <-done)
+	})
+}
+
+// TestIdle: a connection is idle only where the peer need not be waited for.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, answer := make(chan struct{}), make(chan struct{})
+		m, peer := muxPair(t, 1, Config{}, Config{GlobalRequest: func(_ context.Context, r *Request) {
+			if r.WantReply {
+				close(asked)
+				<-answer
+			}
+		}})
+		require.True(t, m.Idle())
+		a, b := openPair(t, m, peer, nil, nil)
+		require.False(t, m.Idle())
+		a.Close()
+		b.Close()
+		synctest.Wait()
+		require.True(t, m.Idle())
+
+		go m.SendRequest(t.Context(), "question", true, nil)
+		<-asked
+		require.False(t, m.Idle())
+		close(answer)
+		synctest.Wait()
+		require.True(t, m.Idle())
+
+		_, _, err := m.SendRequest(t.Context(), "remark", false, nil)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.False(t, m.Idle(), "nobody can know")
 	})
 }

@@ -461,6 +461,9 @@ func (m *Mux) SendRequest(ctx context.Context, name string, wantReply bool, payl
 	}
 	msg := globalRequest{name: name, wantReply: wantReply, payload: payload}.append(nil)
 	if !wantReply {
+		m.mu.Lock()
+		m.oneWay = true
+		m.mu.Unlock()
 		return false, nil, m.sendGlobal(ctx, msg)
 	}
 	select {

@@ -11,7 +11,8 @@ import (
 // compressed, at infinity or not on the curve, and an X25519 result of zero.
 type curve struct {
 	ecdh.Curve
-	publicSize int // length of a public value in bytes
+	publicSize int  // length of a public value in bytes
+	quick      bool // a key is made in less than 0.1 ms
 }
 
 func (c curve) offer() ([]byte, func([]byte) ([]byte, error), error) {
@@ -24,17 +25,30 @@ func (c curve) offer() ([]byte, func([]byte) ([]byte, error), error) {
 }
 
 func (c curve) answer() (respond, error) {
-	ours, agree, err := c.offer() // the two sides are alike
+	if !c.quick {
+		return c.respond, nil
+	}
+	key, err := c.GenerateKey(nil)
 	if err != nil {
 		return nil, err
 	}
-	return func(peer []byte) (value, secret []byte, err error) {
-		secret, err = agree(peer)
-		if err != nil {
-			return nil, nil, err
-		}
-		return ours, secret, nil
-	}, nil
+	return func(peer []byte) (value, secret []byte, err error) { return c.respondWith(key, peer) }, nil
+}
+
+func (c curve) respond(peer []byte) (value, secret []byte, err error) {
+	key, err := c.GenerateKey(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.respondWith(key, peer)
+}
+
+func (c curve) respondWith(key *ecdh.PrivateKey, peer []byte) (value, secret []byte, err error) {
+	secret, err = c.agree(key, peer)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key.PublicKey().Bytes(), secret, nil
 }
 
 func (c curve) agree(key *ecdh.PrivateKey, peer []byte) ([]byte, error) {

@@ -261,7 +261,7 @@ func TestRecordedTranscripts(t *testing.T) {
 			}
 			key, err := handCurve(rec.Method).NewPrivateKey(unhex(rec.ECDHKey))
 			require.NoError(t, err)
-			c := curve{key.Curve(), len(key.PublicKey().Bytes())}
+			c := curve{key.Curve(), len(key.PublicKey().Bytes()), false}
 			agreeCurve := func(peer []byte) ([]byte, error) { return c.agree(key, peer) }
 			fixed := fixedOffer{value: key.PublicKey().Bytes(), agree: agreeCurve}
 			if rec.MLKEMSeed != "" {

@@ -51,7 +51,8 @@ type Config struct {
 	// those of RFC 3526.
 	Moduli *Moduli
 	// Ahead has a server make its ephemeral key in New, and not when the client's
-	// message is there, where that costs no more than an X25519 key.
+	// message is there, for methods with X25519 or the NIST curve of 256 bits. The
+	// others would have strangers cost too much who have not sent anything.
 	Ahead bool
 }
 

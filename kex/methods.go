@@ -50,10 +50,10 @@ var methods = []method{
 }
 
 var (
-	x25519 = curve{ecdh.X25519(), 32}
-	p256   = curve{ecdh.P256(), 65}
-	p384   = curve{ecdh.P384(), 97}
-	p521   = curve{ecdh.P521(), 133}
+	x25519 = curve{ecdh.X25519(), 32, true}
+	p256   = curve{ecdh.P256(), 65, true}
+	p384   = curve{ecdh.P384(), 97, false}
+	p521   = curve{ecdh.P521(), 133, false}
 )
 
 func asString(b, secret []byte) []byte { return wire.AppendString(b, secret) }

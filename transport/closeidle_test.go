@@ -1,8 +1,11 @@
 package transport
 
 import (
+	"context"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,4 +92,50 @@ type readerOf struct{ c *Conn }
 func (r readerOf) Read(b []byte) (int, error) {
 	p, err := r.c.ReadPacket()
 	return copy(b, p), err
+}
+
+// endLogger calls f when the end is logged.
+type endLogger struct {
+	slog.Handler
+	f func()
+}
+
+func (l endLogger) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l endLogger) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasSuffix(r.Message, "ended") {
+		l.f()
+	}
+	return nil
+}
+
+// TestCloseInLogger: who logs the end may wait for it.
+func TestCloseInLogger(t *testing.T) {
+	ends := map[string]func(c *Conn){
+		"Fail":      func(c *Conn) { c.Fail(nil) },
+		"Close":     func(c *Conn) { c.Close() },
+		"CloseIdle": func(c *Conn) { c.CloseIdle() },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			a, b := tcpPair(t)
+			var client *Conn
+			logged := make(chan struct{})
+			cfg := Config{Logger: slog.New(endLogger{slog.DiscardHandler, func() {
+				client.Close()
+				close(logged)
+			}})}
+			client, server := authenticated(t, a, b, clientConfig(cfg), serverConfig(Config{}))
+			go func() {
+				server.ReadPacket()
+				server.Close()
+			}()
+			end(client)
+			<-logged
+			require.NotNil(t, client.Err())
+			<-client.flushed
+			<-server.flushed
+		})
+	}
 }

@@ -164,7 +164,7 @@ func (c *Config) settings(role kex.Role) (*settings, error) {
 		}
 	}
 	if c.RekeyPackets > DefaultRekeyPackets {
-		return nil, fmt.Errorf("transport: RekeyPackets is %d, more than %d", c.RekeyPackets, DefaultRekeyPackets)
+		return nil, fmt.Errorf("transport: RekeyPackets is %d, more than %d", c.RekeyPackets, uint64(DefaultRekeyPackets))
 	}
 	orDefault(&s.RekeyBytes, DefaultRekeyBytes)
 	orDefault(&s.RekeyPackets, DefaultRekeyPackets)

@@ -252,18 +252,23 @@ func (c *Conn) Fail(cause error) {
 	if cause == nil {
 		cause = &DisconnectError{Reason: wire.DisconnectByApplication}
 	}
-	if c.end(cause, false) {
+	first, finish := c.end(cause, false)
+	if finish {
 		go c.finish()
+	}
+	if first {
+		c.log("ended", "cause", cause)
 	}
 }
 
-// end ends the connection, and reports whether the caller is to call finish. A
-// brief end does not wait for the peer.
-func (c *Conn) end(cause error, brief bool) bool {
+// end ends the connection. It reports whether nothing else has before, and whether
+// the caller is to call finish, before anything of the user's. A brief end does not
+// wait for the peer.
+func (c *Conn) end(cause error, brief bool) (first, finish bool) {
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
-		return false
+		return false, false
 	}
 	c.err, c.brief = cause, brief
 	if reason, message, tell := farewell(cause); tell && c.clientVersion != "" {
@@ -288,12 +293,11 @@ func (c *Conn) end(cause error, brief bool) bool {
 	}
 	c.linger = time.AfterFunc(linger, c.closeNow)
 	close(c.dead)
-	finish := !c.out.writing // else whoever writes does it
+	finish = !c.out.writing // else whoever writes does it
 	c.out.writing = true
 	c.mu.Unlock()
 	c.cancel()
-	c.log("ended", "cause", cause)
-	return finish
+	return true, finish
 }
 
 // closeNow closes the connection underneath.
@@ -319,8 +323,12 @@ func (c *Conn) Disconnect(reason uint32, message string) error {
 }
 
 func (c *Conn) disconnect(e *DisconnectError, brief bool) error {
-	if c.end(e, brief) {
+	first, finish := c.end(e, brief)
+	if finish {
 		c.finish()
+	}
+	if first {
+		c.log("ended", "cause", e)
 	}
 	<-c.flushed
 	if err := c.Err(); err != error(e) {
