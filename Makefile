@@ -65,7 +65,7 @@ peers:
 		fi; \
 	fi
 
-# The assembly, by the program beside it. It is kept; this makes it again.
+# The assembly, by the programs in transport/internal/asm. It is kept; this makes it again.
 asm:
 	$(GO) generate ./transport/internal/chachapoly ./transport/internal/hmacpair
 

@@ -73,7 +73,8 @@ func (d *group) offer() ([]byte, func([]byte) ([]byte, error), error) {
 	return mpintContent(public), agree, nil
 }
 
-// answer makes nothing ahead: it costs more than what is asked before.
+// answer makes nothing ahead: a key costs so much that the client's value is
+// looked at first.
 func (d *group) answer() (respond, error) { return d.respond, nil }
 
 func (d *group) respond(peer []byte) (value, secret []byte, err error) {

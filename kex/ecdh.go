@@ -26,6 +26,7 @@ type agreement interface {
 	answer() (respond, error)
 }
 
+// A respond is the rest of the server's half, once the client's value is there.
 type respond func(peer []byte) (value, secret []byte, err error)
 
 // begin sets x.next to the first step of x.role.

@@ -2,7 +2,8 @@ package transport
 
 // A packetCipher protects the packets of one direction between two NEWKEYS.
 // It is the only thing that differs between cipher suites: framing, padding
-// and limits are written once, in outgoing.go and incoming.go.
+// and limits are written once, in outgoing.go and incoming.go. Both let a
+// pairedCipher do part of its work with two packets at once.
 //
 // A packet is
 //

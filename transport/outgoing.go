@@ -273,21 +273,21 @@ func firstByte(head, body []byte) byte {
 	return body[0]
 }
 
-// protect seals the packet at the end of pending.
+// protect seals the packet at the end of pending, from start on. The tag may have
+// to wait for the next one's (cipher_paired.go).
 func (o *outgoing) protect(start int) {
 	packet := o.pending[start:]
 	c, ok := o.cipher.(*pairedCipher)
-	switch {
-	case !ok || len(packet) < pairedSize:
+	if !ok || len(packet) < pairedSize {
 		o.cipher.seal(o.seq, packet)
-	case o.tagless.size == 0:
-		c.encrypt(packet)
-		o.tagless = part{start, len(packet), o.seq}
-	default:
-		c.encrypt(packet)
-		first := o.tagless
+		return
+	}
+	c.encrypt(packet)
+	if first := o.tagless; first.size > 0 {
 		o.tagless = part{}
 		c.putTags(first.seq, first.of(o.pending), o.seq, packet)
+	} else {
+		o.tagless = part{start, len(packet), o.seq}
 	}
 }
 

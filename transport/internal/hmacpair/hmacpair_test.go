@@ -46,8 +46,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// TestVectors are those of RFC 4231 that are long enough for a pair, and one of
-// FIPS 180-4's example of a million letters.
+// TestVectors is test case 7 of RFC 4231, the one that is long enough for a pair.
 func TestVectors(t *testing.T) {
 	key := make([]byte, 131)
 	for i := range key {
