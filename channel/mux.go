@@ -96,7 +96,7 @@ func (m *Mux) Run() error {
 	}
 	err := m.cfgErr
 	for err == nil {
-		if err = m.readOne(m.turn.lendStop, 0); err == wire.ErrPutOff {
+		if err = m.readOne(m.turn.runWaits, 0); err == wire.ErrPutOff {
 			m.turn.lend()
 			err = nil
 		}

@@ -274,6 +274,7 @@ func (c *Channel) receiveRequest(msg channelRequest) error {
 		c.requests.serve(c.ctx, r)
 		return nil
 	}
+	c.m.turn.started = true
 	if !c.requests.push(c.ctx, r) {
 		return errTooManyRequests
 	}
@@ -293,6 +294,7 @@ func (m *Mux) receiveGlobalRequest(p []byte) error {
 		return nil
 	}
 	r := &Request{Type: msg.name, WantReply: msg.wantReply, Payload: append([]byte(nil), msg.payload...), m: m}
+	m.turn.started = true
 	if !m.requests.push(m.ctx, r) {
 		return errTooManyRequests
 	}

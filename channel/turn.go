@@ -2,11 +2,13 @@ package channel
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-go/ssh/internal/backoff"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -20,8 +22,7 @@ import (
 // and then as if it had not borrowed, so that deadlines, contexts and Close need not
 // know of turns; and a turn that nobody uses for turnTime is Run's again. What
 // the peer sends lies unread no longer than twice that, and where that happens
-// Run soon lends no more: each time that nobody takes the turn doubles what must
-// pass before the next.
+// Run soon lends no more.
 type turn struct {
 	reader wire.TurnReader // nil: the turn is never lent
 
@@ -38,15 +39,14 @@ type turn struct {
 	// Of who reads.
 	borrower waiter // nil: Run reads
 	woke     bool   // a waiter was told, since the last read
+	started  bool   // a request's handler was, since then
 	bytes    int    // dispatched since then
 
-	// Of Run.
-	pause   int // that many times the turn could be lent before it is
-	penalty int // what pause is set to when nobody takes the turn
+	luck backoff.Backoff // of Run, with lending
 
 	// Allocated once.
-	lendStop, borrowStop func() bool
-	timer                *time.Timer
+	runWaits, borrowerWaits func() wire.Wait
+	timer                   *time.Timer
 }
 
 type turnState uint8
@@ -65,11 +65,9 @@ type waiter interface {
 
 const (
 	turnTime = 5 * time.Millisecond
-	// lendBytes is the most that may come at once where the turn is lent: who
-	// gets more is not waiting for single packets.
-	lendBytes = 4 << 10
-	// maxPenalty is how often at most the turn is kept after nobody took it.
-	maxPenalty = 1 << 12
+	// littleBytes is the most that may come at once where the turn is lent, or
+	// the connection watched: who gets more is not waiting for single packets.
+	littleBytes = 4 << 10
 	// fewWaiters are asked one by one whether their wait is over. More are but
 	// counted, and the turn is not lent: it costs hundreds of busy channels nothing.
 	fewWaiters = 4
@@ -78,32 +76,52 @@ const (
 func (t *turn) init(pc wire.PacketConn) {
 	t.recall = make(chan struct{}, 1)
 	t.reader, _ = pc.(wire.TurnReader)
-	t.lendStop = t.mayLend
-	t.borrowStop = func() bool {
-		t.woke, t.bytes = false, 0
-		return t.borrower.over()
-	}
+	t.runWaits, t.borrowerWaits = t.howRunWaits, t.howBorrowerWaits
 }
 
-// mayLend says, when all that was read is dispatched, whether Run is to lend the
-// turn. Run calls it.
+// howRunWaits says, when all that was read is dispatched, how Run is to wait for
+// more; PutOff is to lend the turn. Run calls it.
+func (t *turn) howRunWaits() wire.Wait {
+	woke, started := t.woke, t.started
+	switch n := t.takeBytes(); {
+	case n == 0 || n > littleBytes:
+		return wire.Sleep
+	case woke && t.mayLend():
+		return wire.PutOff
+	case woke || started:
+		runtime.Gosched() // for who may have the answer that the peer waits for
+	}
+	return wire.Watch
+}
+
+// howBorrowerWaits is the same for who has borrowed the turn.
+func (t *turn) howBorrowerWaits() wire.Wait {
+	n := t.takeBytes()
+	switch {
+	case t.borrower.over():
+		return wire.PutOff
+	case n > littleBytes:
+		return wire.Sleep
+	}
+	return wire.Watch
+}
+
+// takeBytes returns how much was dispatched since the last wait, which ends here.
+func (t *turn) takeBytes() int {
+	n := t.bytes
+	t.woke, t.started, t.bytes = false, false, 0
+	return n
+}
+
+// mayLend reports whether Run may lend the turn.
 func (t *turn) mayLend() bool {
-	might := t.woke && t.bytes <= lendBytes
-	t.woke, t.bytes = false, 0
-	if !might || !t.reader.TakesTurns() {
+	if !t.reader.TakesTurns() {
 		return false
 	}
 	t.mu.Lock()
-	might = t.nobodyWaits(nil)
+	might := t.nobodyWaits(nil)
 	t.mu.Unlock()
-	if !might {
-		return false
-	}
-	if t.pause > 0 {
-		t.pause--
-		return false
-	}
-	return true
+	return might && t.luck.Try()
 }
 
 // nobodyWaits reports whether no wait is going on but that of one. mu is held.
@@ -162,12 +180,7 @@ func (t *turn) lend() {
 		t.used = false
 		t.mu.Unlock()
 	}
-	if useful {
-		t.penalty = 0
-	} else {
-		t.penalty = min(max(2*t.penalty, 1), maxPenalty)
-		t.pause = t.penalty
-	}
+	t.luck.Note(useful)
 }
 
 // take takes the turn back, at once if nobody uses it, for who is about to wait
@@ -247,7 +260,7 @@ var errHookPanicked = errors.New("channel: a hook panicked")
 // readUntil reads until w's wait is over, or for a short time.
 func (m *Mux) readUntil(w waiter) error {
 	for n := 1; ; n++ {
-		if err := m.readOne(m.turn.borrowStop, turnTime); err != nil {
+		if err := m.readOne(m.turn.borrowerWaits, turnTime); err != nil {
 			return err
 		}
 		// Much may have come at once, of which nothing is w's.
@@ -282,11 +295,11 @@ func (m *Mux) awaited(w waiter) {
 }
 
 // readOne reads and dispatches one packet. Who has the turn calls it.
-func (m *Mux) readOne(stop func() bool, within time.Duration) error {
+func (m *Mux) readOne(how func() wire.Wait, within time.Duration) error {
 	var p []byte
 	var err error
 	if t := &m.turn; t.reader != nil {
-		p, err = t.reader.ReadPacketUntil(stop, within)
+		p, err = t.reader.ReadPacketUntil(how, within)
 	} else {
 		p, err = m.pc.ReadPacket()
 	}

@@ -47,10 +47,10 @@ type incoming struct {
 
 	socket     *socketReader // nil: rwc is read as any io.Reader
 	beforeRead func()
-	stop       func() bool   // nil, or of the ReadPacketUntil under way
-	within     time.Duration // the same
-	deadline   time.Time     // the read deadline that is set
-	beforeWait func()        // called where a read may have to wait; nil but during the handshake
+	how        func() wire.Wait // nil, or of the ReadPacketUntil under way
+	within     time.Duration    // the same
+	deadline   time.Time        // the read deadline that is set
+	beforeWait func()           // called where a read may have to wait; nil but during the handshake
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -120,7 +120,7 @@ func (c *Conn) next() ([]byte, error) {
 // tell what that block says (CVE-2008-5161).
 func (c *Conn) conceal(done int) error {
 	in := &c.in
-	in.stop = nil
+	in.how = nil
 	in.r += done
 	for left := lengthSize + maxPacketLength + in.geo.tagSize - done; left > 0; {
 		if err := c.fill(1); err != nil {
@@ -141,13 +141,17 @@ func (c *Conn) fill(n int) error {
 		if in.beforeRead != nil {
 			in.beforeRead()
 		}
-		if in.stop != nil && in.stop() {
+		how := wire.Sleep
+		if in.how != nil {
+			how = in.how()
+		}
+		if how == wire.PutOff {
 			return wire.ErrPutOff
 		}
 		if err := c.limitWait(); err != nil {
 			return &ConnectionError{Op: "read", Err: err}
 		}
-		m, err := in.read(c.rwc, n)
+		m, err := in.read(c.rwc, n, how)
 		in.w += m
 		if m > 0 {
 			continue // an error, if there is one, will be there again
@@ -184,9 +188,9 @@ func (c *Conn) limitWait() error {
 }
 
 // read reads once, on the way to n bytes in buf[r:w].
-func (in *incoming) read(rwc io.Reader, n int) (int, error) {
+func (in *incoming) read(rwc io.Reader, n int, how wire.Wait) (int, error) {
 	if in.socket != nil {
-		return in.socket.read(in, n)
+		return in.socket.read(in, n, how == wire.Watch)
 	}
 	in.shrink(n) // the read may last
 	if in.buf == nil {
@@ -295,12 +299,12 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 	}
 }
 
-// ReadPacketUntil is ReadPacket, until stop says that it is not to wait, or for
+// ReadPacketUntil is ReadPacket, until how says that it is not to wait, or for
 // about the time within, as wire.TurnReader says.
-func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error) {
-	c.in.stop, c.in.within = stop, within
+func (c *Conn) ReadPacketUntil(how func() wire.Wait, within time.Duration) ([]byte, error) {
+	c.in.how, c.in.within = how, within
 	p, err := c.ReadPacket()
-	c.in.stop, c.in.within = nil, 0
+	c.in.how, c.in.within = nil, 0
 	return p, err
 }
 

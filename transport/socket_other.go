@@ -18,4 +18,4 @@ type socketReader struct{}
 
 func newSocketReader(io.ReadWriteCloser) *socketReader { return nil }
 
-func (*socketReader) read(*incoming, int) (int, error) { return 0, io.EOF }
+func (*socketReader) read(*incoming, int, bool) (int, error) { return 0, io.EOF }

@@ -15,11 +15,14 @@ type socketReader struct {
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // made once, since it escapes
 
+	watcher watcher
+
 	// Of the read under way.
-	in   *incoming
-	want int
-	n    int
-	err  error
+	in    *incoming
+	want  int
+	watch bool
+	n     int
+	err   error
 }
 
 // newSocketReader returns nil where rwc is no bare socket.
@@ -28,14 +31,15 @@ func newSocketReader(rwc io.ReadWriteCloser) *socketReader {
 	if raw == nil {
 		return nil
 	}
-	r := &socketReader{raw: raw}
+	r := &socketReader{raw: raw, watcher: newWatcher()}
 	r.once = r.readOnce
 	return r
 }
 
-// read waits until there is something, and reads it behind in.w.
-func (r *socketReader) read(in *incoming, want int) (int, error) {
-	r.in, r.want, r.n = in, want, 0
+// read waits until there is something, and reads it behind in.w. If watch, it
+// is likely to be there soon.
+func (r *socketReader) read(in *incoming, want int, watch bool) (int, error) {
+	r.in, r.want, r.watch, r.n = in, want, watch, 0
 	if err := r.raw.Read(r.once); err != nil {
 		return 0, err
 	}
@@ -53,7 +57,12 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 	for r.err == syscall.EINTR {
 		r.n, r.err = syscall.Read(int(fd), in.buf[in.w:])
 	}
+	if r.err == syscall.EAGAIN && r.watch {
+		r.watch = false
+		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:])
+	}
 	if r.err == syscall.EAGAIN {
+		r.watcher.unquiet(int(fd))
 		in.shrink(r.want)
 		if in.beforeWait != nil {
 			in.beforeWait()

@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-go/ssh/wire"
 )
 
-func never() bool { return false }
+func sleep() wire.Wait { return wire.Sleep }
 
 // TestReadPacketUntil: a read that is put off loses nothing, and the next one waits
 // for as long as it takes.
@@ -18,10 +18,10 @@ func TestReadPacketUntil(t *testing.T) {
 	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
 	defer drop(client, server)
 	require.True(t, client.TakesTurns())
-	_, err := client.ReadPacketUntil(func() bool { return true }, 0)
+	_, err := client.ReadPacketUntil(func() wire.Wait { return wire.PutOff }, 0)
 	require.Equal(t, wire.ErrPutOff, err)
 	for range 3 {
-		_, err = client.ReadPacketUntil(never, 5*time.Millisecond)
+		_, err = client.ReadPacketUntil(sleep, 5*time.Millisecond)
 		require.Equal(t, wire.ErrPutOff, err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { server.WritePacket(nil, data(100), nil) })
@@ -36,11 +36,11 @@ func TestReadPacketUntil(t *testing.T) {
 	server.mu.Unlock()
 	_, err = b.Write(sealed[:500])
 	require.NoError(t, err)
-	_, err = client.ReadPacketUntil(never, 5*time.Millisecond)
+	_, err = client.ReadPacketUntil(sleep, 5*time.Millisecond)
 	require.Equal(t, wire.ErrPutOff, err)
 	_, err = b.Write(sealed[500:])
 	require.NoError(t, err)
-	got, err = client.ReadPacketUntil(never, time.Minute)
+	got, err = client.ReadPacketUntil(sleep, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, data(1000), got)
 }
@@ -50,7 +50,7 @@ func TestReadPacketUntil(t *testing.T) {
 func TestDefect_DeadlineOfATurnOutlivesIt(t *testing.T) {
 	a, b := tcpPair(t)
 	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
-	_, err := client.ReadPacketUntil(never, 5*time.Millisecond)
+	_, err := client.ReadPacketUntil(sleep, 5*time.Millisecond)
 	require.Equal(t, wire.ErrPutOff, err)
 	const packets = 20
 	for range packets {
@@ -98,10 +98,10 @@ func TestConcealingTakesNoTurns(t *testing.T) {
 	}()
 	rekeyed := make(chan error)
 	go func() { rekeyed <- server.Rekey(t.Context()) }()
-	_, err := client.ReadPacketUntil(never, time.Minute)
+	_, err := client.ReadPacketUntil(sleep, time.Minute)
 	require.Equal(t, wire.ErrPutOff, err, "once the keys are those of the other cipher")
 	require.False(t, client.TakesTurns())
 	require.NoError(t, <-rekeyed)
-	_, err = client.ReadPacketUntil(never, time.Minute)
+	_, err = client.ReadPacketUntil(sleep, time.Minute)
 	require.Equal(t, wire.ErrPutOff, err)
 }

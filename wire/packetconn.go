@@ -58,11 +58,11 @@ type BatchReader interface {
 type TurnReader interface {
 	BatchReader
 
-	// ReadPacketUntil is ReadPacket, except that it returns [ErrPutOff] in the
-	// place of waiting for the peer once stop says so, and when it has waited
-	// for the time within, if that is not 0. Nothing is lost then: the next
-	// call, by whomever, goes on.
-	ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error)
+	// ReadPacketUntil is ReadPacket, except that it asks how before it waits for
+	// the peer, and returns [ErrPutOff] in the place of that if told to, and when
+	// it has waited for the time within, if that is not 0. Nothing is lost then:
+	// the next call, by whomever, goes on.
+	ReadPacketUntil(how func() Wait, within time.Duration) ([]byte, error)
 
 	// TakesTurns reports whether a wait can be limited at present. Where it
 	// cannot, a call with a limit returns at once.
@@ -71,6 +71,15 @@ type TurnReader interface {
 	// Done is closed when the connection has ended.
 	Done() <-chan struct{}
 }
+
+// A Wait is how to wait for the peer.
+type Wait uint8
+
+const (
+	Sleep  Wait = iota // until there is something
+	Watch              // the same, but the peer is likely to answer sooner than it takes to wake up
+	PutOff             // not now
+)
 
 // ErrPutOff is returned by ReadPacketUntil when it stops before there is a
 // packet.

@@ -57,7 +57,7 @@ func (c *Conn) broadcast() {
 func (c *Conn) ReadPacket() ([]byte, error) { return c.ReadPacketUntil(nil, 0) }
 
 // ReadPacketUntil implements wire.TurnReader.
-func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, error) {
+func (c *Conn) ReadPacketUntil(how func() wire.Wait, within time.Duration) ([]byte, error) {
 	if c.reading.Swap(true) {
 		panic("two goroutines read")
 	}
@@ -86,7 +86,7 @@ func (c *Conn) ReadPacketUntil(stop func() bool, within time.Duration) ([]byte, 
 		if c.beforeRead != nil {
 			c.beforeRead()
 		}
-		if stop != nil && stop() {
+		if how != nil && how() == wire.PutOff {
 			return nil, wire.ErrPutOff
 		}
 		select {
