@@ -232,6 +232,7 @@ func (m *Mux) receiveOpen(p []byte) error {
 	if err != nil {
 		return malformed(p[0], err)
 	}
+	m.turn.answered = true
 	refuse := func(reason OpenReason, message string) error {
 		return m.pc.QueuePacket(openFailure{recipient: msg.sender, reason: reason, message: message}.append(nil))
 	}

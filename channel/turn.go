@@ -2,7 +2,6 @@ package channel
 
 import (
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,9 +37,10 @@ type turn struct {
 
 	// Of who reads.
 	borrower waiter // nil: Run reads
-	woke     bool   // a waiter was told, since the last read
-	started  bool   // a request's handler was, since then
-	bytes    int    // dispatched since then
+	woke     bool   // a waiter was told, since the reader last waited
+	started  bool   // a request was handed to a goroutine
+	answered bool   // a channel was opened, or refused
+	bytes    int    // dispatched
 
 	luck backoff.Backoff // of Run, with lending
 
@@ -82,21 +82,23 @@ func (t *turn) init(pc wire.PacketConn) {
 // howRunWaits says, when all that was read is dispatched, how Run is to wait for
 // more; PutOff is to lend the turn. Run calls it.
 func (t *turn) howRunWaits() wire.Wait {
-	woke, started := t.woke, t.started
-	switch n := t.takeBytes(); {
-	case n == 0 || n > littleBytes:
+	woke, started, answered := t.woke, t.started, t.answered
+	switch n := t.startOver(); {
+	case n > littleBytes:
 		return wire.Sleep
 	case woke && t.mayLend():
 		return wire.PutOff
 	case woke || started:
-		runtime.Gosched() // for who may have the answer that the peer waits for
+		return wire.YieldAndWatch
+	case answered:
+		return wire.Watch
 	}
-	return wire.Watch
+	return wire.Sleep
 }
 
 // howBorrowerWaits is the same for who has borrowed the turn.
 func (t *turn) howBorrowerWaits() wire.Wait {
-	n := t.takeBytes()
+	n := t.startOver()
 	switch {
 	case t.borrower.over():
 		return wire.PutOff
@@ -106,10 +108,11 @@ func (t *turn) howBorrowerWaits() wire.Wait {
 	return wire.Watch
 }
 
-// takeBytes returns how much was dispatched since the last wait, which ends here.
-func (t *turn) takeBytes() int {
+// startOver is called by who is about to wait, and returns how many bytes were
+// dispatched since it was last.
+func (t *turn) startOver() int {
 	n := t.bytes
-	t.woke, t.started, t.bytes = false, false, 0
+	t.woke, t.started, t.answered, t.bytes = false, false, false, 0
 	return n
 }
 

@@ -190,7 +190,7 @@ func (c *Conn) limitWait() error {
 // read reads once, on the way to n bytes in buf[r:w].
 func (in *incoming) read(rwc io.Reader, n int, how wire.Wait) (int, error) {
 	if in.socket != nil {
-		return in.socket.read(in, n, how == wire.Watch)
+		return in.socket.read(in, n, how)
 	}
 	in.shrink(n) // the read may last
 	if in.buf == nil {
@@ -274,6 +274,9 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 			putBuffer(c.in.buf)
 			c.in.buf = nil
 			c.in.dropPlain()
+			if c.in.socket != nil {
+				c.in.socket.release() // finish may be waiting for it
+			}
 			return nil, c.Err()
 		default:
 		}

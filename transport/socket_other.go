@@ -2,7 +2,11 @@
 
 package transport
 
-import "io"
+import (
+	"io"
+
+	"github.com/fairlead-go/ssh/wire"
+)
 
 // A socket is not known how to be written to without waiting here.
 type socket struct{}
@@ -18,4 +22,6 @@ type socketReader struct{}
 
 func newSocketReader(io.ReadWriteCloser) *socketReader { return nil }
 
-func (*socketReader) read(*incoming, int, bool) (int, error) { return 0, io.EOF }
+func (*socketReader) read(*incoming, int, wire.Wait) (int, error) { return 0, io.EOF }
+
+func (*socketReader) release() {}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/fairlead-go/ssh/wire"
 )
 
 // A socketReader reads from a socket into a large buffer that it takes from
@@ -18,11 +20,11 @@ type socketReader struct {
 	watcher watcher
 
 	// Of the read under way.
-	in    *incoming
-	want  int
-	watch bool
-	n     int
-	err   error
+	in   *incoming
+	want int
+	how  wire.Wait // Sleep once it has watched
+	n    int
+	err  error
 }
 
 // newSocketReader returns nil where rwc is no bare socket.
@@ -31,15 +33,14 @@ func newSocketReader(rwc io.ReadWriteCloser) *socketReader {
 	if raw == nil {
 		return nil
 	}
-	r := &socketReader{raw: raw, watcher: newWatcher()}
+	r := &socketReader{raw: raw}
 	r.once = r.readOnce
 	return r
 }
 
-// read waits until there is something, and reads it behind in.w. If watch, it
-// is likely to be there soon.
-func (r *socketReader) read(in *incoming, want int, watch bool) (int, error) {
-	r.in, r.want, r.watch, r.n = in, want, watch, 0
+// read waits until there is something, and reads it behind in.w.
+func (r *socketReader) read(in *incoming, want int, how wire.Wait) (int, error) {
+	r.in, r.want, r.how, r.n = in, want, how, 0
 	if err := r.raw.Read(r.once); err != nil {
 		return 0, err
 	}
@@ -53,16 +54,15 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 		in.move(getBigBuffer())
 	}
 	in.makeRoom(r.want)
-	r.err = syscall.EINTR
-	for r.err == syscall.EINTR {
-		r.n, r.err = syscall.Read(int(fd), in.buf[in.w:])
+	r.n, r.err = readNow(int(fd), in.buf[in.w:])
+	if r.err == syscall.EAGAIN && r.how != wire.Sleep {
+		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:], r.how == wire.YieldAndWatch)
+		r.how = wire.Sleep
 	}
-	if r.err == syscall.EAGAIN && r.watch {
-		r.watch = false
-		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:])
+	if r.err == syscall.EAGAIN && r.watcher.unquiet(int(fd)) {
+		r.n, r.err = readNow(int(fd), in.buf[in.w:])
 	}
 	if r.err == syscall.EAGAIN {
-		r.watcher.unquiet(int(fd))
 		in.shrink(r.want)
 		if in.beforeWait != nil {
 			in.beforeWait()
@@ -78,4 +78,18 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// readNow reads from a socket that does not wait.
+func readNow(fd int, b []byte) (n int, err error) {
+	err = syscall.EINTR
+	for err == syscall.EINTR {
+		n, err = syscall.Read(fd, b)
+	}
+	return n, err
+}
+
+// release leaves the socket to others who may wait for it. Who reads calls it last.
+func (r *socketReader) release() {
+	r.raw.Control(func(fd uintptr) { r.watcher.unquiet(int(fd)) })
 }

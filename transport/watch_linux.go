@@ -11,53 +11,58 @@ import (
 
 // A watcher waits for a socket without sleeping. Where a user and the peer speak
 // by turns and the peer is near, its answer is there sooner than the thread of
-// one who sleeps can be made to run, and it costs both sides more processor time
-// to sleep and to wake the other than to look until then.
+// one who sleeps can be made to run, and to wake that thread costs the peer
+// more than to look costs us.
 //
-// It gives up after watchTime, and is used less and less where that happens: a
-// peer that is far costs a few milliseconds in all. No more than half of the
-// threads that run Go code watch at a time, in all connections together.
+// It gives up after watchTime, and is used less and less where nothing comes
+// until usefulTime: a peer that is far costs a few milliseconds, and after that
+// one watch in 4096 waits. Where others want the processors, who gives them up in
+// between two looks gets them back late, while who slept would be woken before
+// others: then nobody watches for a while. No more than half of the threads that
+// run Go code watch at a time, in all connections together.
 //
 // Another thread of the runtime waits for all sockets, and would be woken for
 // each answer only to find that nobody waits for it. So the kernel tells that one
 // of nothing less than quietBytes until somebody does (unquiet).
 type watcher struct {
 	luck  backoff.Backoff
-	most  int32 // how many may watch
 	quiet bool
 }
 
 const (
 	watchTime  = 200 * time.Microsecond
+	usefulTime = 300 * time.Microsecond // later than watchTime, since the peer may have had our processor until then
+	awayTime   = time.Millisecond       // without a processor: more wait for it than we and the peer
 	quietBytes = 16 << 10
 )
 
 // watchers is how many watch, in this process.
 var watchers atomic.Int32
 
-func newWatcher() watcher { return watcher{most: int32(runtime.GOMAXPROCS(0) / 2)} }
-
-// watch is a read of fd that may take watchTime before it says EAGAIN.
-func (w *watcher) watch(fd int, b []byte) (int, error) {
+// watch is readNow, but may take watchTime before it says EAGAIN. If yield,
+// goroutines that are ready have their turn first.
+func (w *watcher) watch(fd int, b []byte, yield bool) (int, error) {
 	if !w.luck.Try() {
 		return 0, syscall.EAGAIN
 	}
+	others := watchers.Add(1) - 1
 	defer watchers.Add(-1)
-	if watchers.Add(1) > w.most {
+	if int(others) >= runtime.GOMAXPROCS(0)/2 {
 		return 0, syscall.EAGAIN
 	}
-	if !w.quiet {
-		w.quiet = true
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, quietBytes)
+	if yield {
+		runtime.Gosched()
 	}
-	for start := time.Now(); ; {
-		n, err := syscall.Read(fd, b)
-		if err != syscall.EAGAIN {
-			w.luck.Note(true)
-			return n, err
-		}
-		if time.Since(start) > watchTime {
-			w.luck.Note(false)
+	if !w.quiet {
+		w.quiet = setLowWater(fd, quietBytes)
+	}
+	start := time.Now()
+	var last, away time.Duration
+	for {
+		n, err := readNow(fd, b)
+		now := time.Since(start)
+		last, away = now, max(away, now-last)
+		if w.over(err != syscall.EAGAIN, now, away) {
 			return n, err
 		}
 		// The peer may need this very processor.
@@ -65,10 +70,32 @@ func (w *watcher) watch(fd int, b []byte) (int, error) {
 	}
 }
 
-// unquiet is to be called before anybody sleeps until fd has something.
-func (w *watcher) unquiet(fd int) {
-	if w.quiet {
-		w.quiet = false
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, 1)
+// over reports whether a watch is over that has gone on for so long, and was away
+// from the processor for so long at once, and learns from it.
+func (w *watcher) over(found bool, after, away time.Duration) bool {
+	if !found && after <= watchTime {
+		return false
 	}
+	if away > awayTime {
+		w.luck.Harm()
+	} else {
+		w.luck.Note(found && after <= usefulTime)
+	}
+	return true
+}
+
+// unquiet is to be called before anybody sleeps until fd has something. If it is
+// true, there may be something that nobody was told of.
+func (w *watcher) unquiet(fd int) bool {
+	if !w.quiet {
+		return false
+	}
+	w.quiet = false
+	setLowWater(fd, 1)
+	return true
+}
+
+// setLowWater sets how much fd must have before the kernel tells of it.
+func setLowWater(fd, n int) bool {
+	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n) == nil
 }

@@ -25,88 +25,123 @@ func lowWater(t *testing.T, x net.Conn) (n int) {
 	return n
 }
 
-// watching returns a side of a connection whose socket may be watched.
-func watching(t *testing.T) (in *incoming, x, y net.Conn) {
-	x, y = tcpPair(t)
-	in = &incoming{}
-	in.socket = newSocketReader(x)
-	in.socket.watcher.most = 1 // on a machine with one processor, too
-	return in, x, y
-}
-
 // TestWatch: whoever sleeps after having watched is woken by a single byte, and
 // what comes while somebody watches is read then.
 func TestWatch(t *testing.T) {
-	in, x, y := watching(t)
-	read := func() {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	x, y := tcpPair(t)
+	in := &incoming{}
+	in.socket = newSocketReader(x)
+	w := &in.socket.watcher
+	read := func(how wire.Wait, after time.Duration) {
 		t.Helper()
-		n, err := in.read(nil, 1, wire.Watch)
+		time.AfterFunc(after, func() { y.Write([]byte("x")) })
+		n, err := in.read(nil, 1, how)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		in.r = in.w
 	}
-	for range 20 {
-		time.AfterFunc(10*watchTime, func() { y.Write([]byte("x")) })
-		read()
-		require.Equal(t, 1, lowWater(t, x), "it has slept")
-		in.socket.watcher.luck.Note(true)
-	}
-	for watched := 0; watched < 20; {
-		// The second byte is there before the first read, or while it watches.
-		time.AfterFunc(watchTime/4, func() { y.Write([]byte("x")) })
-		read()
-		in.socket.watcher.luck.Note(true)
-		if lowWater(t, x) > 1 {
-			watched++
-			go y.Write([]byte("x"))
-			n, err := in.read(nil, 1, wire.Sleep)
-			require.NoError(t, err)
-			require.Equal(t, 1, n)
-			in.r = in.w
+	// A thread may be kept from running for any time, so each is tried until it was so.
+	until := func(happens func() bool) {
+		for i := 0; !happens(); i++ {
+			require.Less(t, i, 1000)
+			w.luck.Note(true)
 		}
 	}
+	for range 10 {
+		until(func() bool { // it found something while it watched
+			read(wire.Watch, watchTime/4)
+			return lowWater(t, x) > 1
+		})
+		until(func() bool { // and gave up
+			read(wire.YieldAndWatch, 10*watchTime)
+			return lowWater(t, x) == 1
+		})
+		require.False(t, w.quiet)
+	}
+	until(func() bool {
+		read(wire.Watch, watchTime/4)
+		return w.quiet
+	})
+	read(wire.Sleep, 10*watchTime)
+	require.Equal(t, 1, lowWater(t, x), "who sleeps without watching")
 	time.AfterFunc(watchTime/4, func() { y.Close() })
 	_, err := in.read(nil, 1, wire.Watch)
 	require.Equal(t, io.EOF, err)
 }
 
-// TestWatchIsRare: a peer that is never near is watched for a few times only, and
-// nobody watches where enough others do.
-func TestWatchIsRare(t *testing.T) {
-	in, x, _ := watching(t)
-	w := &in.socket.watcher
-	b := make([]byte, 1)
-	watch := func() (took time.Duration) {
-		raw, err := x.(*net.TCPConn).SyscallConn()
-		require.NoError(t, err)
-		raw.Control(func(fd uintptr) {
-			start := time.Now()
-			_, err = w.watch(int(fd), b)
-			took = time.Since(start)
-		})
-		require.Equal(t, syscall.EAGAIN, err)
-		return took
-	}
-	watched := 0
-	for range 2000 {
-		if watch() >= watchTime {
-			watched++
+// TestWatchOver: when a watch is over, and whether the next wait is watched.
+func TestWatchOver(t *testing.T) {
+	for _, test := range []struct {
+		found       bool
+		after, away time.Duration
+		over        bool
+		skipped     int
+	}{
+		{true, 0, 0, true, 0},
+		{true, usefulTime, usefulTime, true, 0},
+		{true, usefulTime + 1, 0, true, 1},
+		{true, usefulTime + awayTime, awayTime, true, 1},
+		{true, time.Hour, awayTime + 1, true, 128},
+		{false, 0, 0, false, 0},
+		{false, watchTime, watchTime, false, 0},
+		{false, watchTime + 1, 0, true, 1},
+		{false, time.Hour, time.Hour, true, 128},
+	} {
+		var w watcher
+		require.Equal(t, test.over, w.over(test.found, test.after, test.away), "%+v", test)
+		skipped := 0
+		for ; !w.luck.Try(); skipped++ {
 		}
+		require.Equal(t, test.skipped, skipped, "%+v", test)
 	}
-	require.InDelta(t, 11, watched, 5) // a processor taken away looks the same
-	require.Zero(t, watchers.Load())
-
-	w.luck.Note(true)
-	watchers.Add(w.most)
-	defer watchers.Add(-w.most)
-	w.quiet = false
-	watch()
-	require.False(t, w.quiet, "it did not begin")
-	require.Equal(t, w.most, watchers.Load())
 }
 
-// TestWatchersOfOneProcessor: where one thread runs all Go code, nobody watches.
-func TestWatchersOfOneProcessor(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	require.Zero(t, newWatcher().most)
+// TestWatchersAreFew: nobody watches where enough others do, nor where one thread
+// runs all Go code.
+func TestWatchersAreFew(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	x, _ := tcpPair(t)
+	raw, err := x.(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
+	begins := func() bool {
+		var w watcher
+		raw.Control(func(fd uintptr) { _, err = w.watch(int(fd), make([]byte, 1), false) })
+		require.Equal(t, syscall.EAGAIN, err)
+		return w.quiet
+	}
+	require.True(t, begins())
+	watchers.Add(1)
+	require.True(t, begins())
+	watchers.Add(1)
+	require.False(t, begins())
+	watchers.Add(-2)
+	runtime.GOMAXPROCS(1)
+	require.False(t, begins())
+	require.Zero(t, watchers.Load())
+}
+
+// TestDefect_LowWaterOutlivesItsReader: a connection that ends leaves the socket so
+// that a single byte wakes whoever waits until the peer has closed.
+func TestDefect_LowWaterOutlivesItsReader(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	watch := func() wire.Wait { return wire.Watch }
+	for i := 0; !client.in.socket.watcher.quiet; i++ {
+		require.Less(t, i, 1000)
+		client.in.socket.watcher.luck.Note(true)
+		time.AfterFunc(watchTime/4, func() { server.WritePacket(nil, data(100), nil) })
+		_, err := client.ReadPacketUntil(watch, time.Minute)
+		require.NoError(t, err)
+	}
+	require.Greater(t, lowWater(t, a), 1)
+	closed := make(chan error)
+	go func() { closed <- client.Close() }()
+	<-client.Done()
+	_, err := client.ReadPacket()
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.Equal(t, 1, lowWater(t, a))
+	server.Close()
+	require.NoError(t, <-closed)
 }

@@ -76,9 +76,10 @@ type TurnReader interface {
 type Wait uint8
 
 const (
-	Sleep  Wait = iota // until there is something
-	Watch              // the same, but the peer is likely to answer sooner than it takes to wake up
-	PutOff             // not now
+	Sleep         Wait = iota // until there is something
+	Watch                     // the same, but the peer is likely to answer sooner than it takes to wake up
+	YieldAndWatch             // the same, once the goroutines that are ready have had their turn
+	PutOff                    // not now
 )
 
 // ErrPutOff is returned by ReadPacketUntil when it stops before there is a

@@ -10,8 +10,10 @@ type Backoff struct {
 	penalty int // what skip was set to last; 0 after success
 }
 
-// most is how many tries are skipped at most.
-const most = 1 << 12
+const (
+	most = 1 << 12 // tries are skipped at most
+	harm = 1 << 7  // at least after one that did harm
+)
 
 // Try reports whether a try is to be made now. What came of it is for Note.
 func (b *Backoff) Try() bool {
@@ -30,4 +32,10 @@ func (b *Backoff) Note(useful bool) {
 		b.penalty = min(max(2*b.penalty, 1), most)
 	}
 	b.skip = b.penalty
+}
+
+// Harm says that the last try was worse than of no use.
+func (b *Backoff) Harm() {
+	b.penalty = max(b.penalty, harm/2)
+	b.Note(false)
 }

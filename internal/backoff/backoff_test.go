@@ -29,4 +29,10 @@ func TestBackoff(t *testing.T) {
 	require.Zero(t, skipped(&b), "which nothing was said of")
 	b.Note(false)
 	require.Equal(t, 1, skipped(&b))
+	for _, want := range []int{128, 256} {
+		b.Harm()
+		require.Equal(t, want, skipped(&b))
+	}
+	b.Note(true)
+	require.Zero(t, skipped(&b))
 }
