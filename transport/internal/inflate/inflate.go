@@ -275,6 +275,9 @@ func (d *Decoder) lengths() (bool, error) {
 			t.known++
 			continue
 		}
+		if symbol == 16 && t.known == 0 {
+			return false, ErrCorrupt // it repeats the one before
+		}
 		r := repeats[symbol-16]
 		if used+r.bits > d.n {
 			return false, nil
@@ -283,9 +286,6 @@ func (d *Decoder) lengths() (bool, error) {
 		times := r.minimum + d.take(r.bits)
 		var length uint8
 		if symbol == 16 {
-			if t.known == 0 {
-				return false, ErrCorrupt
-			}
 			length = t.lengths[t.known-1]
 		}
 		if times > all-t.known {

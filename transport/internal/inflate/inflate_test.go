@@ -256,6 +256,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(whole[2:len(whole)/2], uint16(1))
 	}
 	f.Add([]byte{3, 0}, uint16(1))
+	f.Add([]byte("$`\x82\x00\x00"), uint16(0)) // the first length repeats the one before, and says not yet how often
 	f.Fuzz(func(t *testing.T, in []byte, cut uint16) {
 		const limit = 1 << 16
 		want := make([]byte, limit+1)
