@@ -70,6 +70,15 @@ func (s *stream) Write(p []byte) (n int, err error) {
 	}
 	defer func() { <-s.writing }()
 
+	// What takes several packets goes out together.
+	held := false
+	release := func() {
+		if held {
+			held = false
+			c.m.holder.Release()
+		}
+	}
+	defer release()
 	for {
 		cancel := c.writeDeadline.wait()
 		if isClosed(cancel) {
@@ -78,9 +87,13 @@ func (s *stream) Write(p []byte) (n int, err error) {
 		if n == len(p) {
 			return n, nil
 		}
-		size, err := s.reserve(len(p)-n, cancel)
+		size, err := s.reserve(len(p)-n, cancel, release)
 		if err != nil {
 			return n, err
+		}
+		if !held && size < len(p)-n {
+			held = true
+			c.m.holder.Hold()
 		}
 		head := appendDataHead(s.head[:0], c.peerNumber, s.code, size)
 		err = c.m.pc.WritePacket(cancel, head, p[n:n+size])
@@ -104,8 +117,8 @@ func (s *stream) Write(p []byte) (n int, err error) {
 }
 
 // reserve waits for window and returns how many of n bytes the next packet
-// may hold, with a token for it.
-func (s *stream) reserve(n int, cancel <-chan struct{}) (int, error) {
+// may hold, with a token for it. It calls release before it waits.
+func (s *stream) reserve(n int, cancel <-chan struct{}, release func()) (int, error) {
 	c := s.c
 	n = min(n, c.peerMaxPacket)
 	for {
@@ -123,6 +136,7 @@ func (s *stream) reserve(n int, cancel <-chan struct{}) (int, error) {
 			c.mu.Unlock()
 			return 0, c.closedErr()
 		}
+		release()
 		c.m.turn.take()
 		select {
 		case <-s.windowOpen:

@@ -143,7 +143,7 @@ func (c *Conn) shakeHands() error {
 		c.in.beforeWait = nil
 		c.mu.Lock()
 		c.out.collect = false
-		c.flushQueuedAndUnlock()
+		c.flushAndUnlock(true)
 	}()
 
 	ours := versionPrefix + c.settings.SoftwareVersion
@@ -175,7 +175,7 @@ func (c *Conn) shakeHands() error {
 
 	c.mu.Lock()
 	c.startKexLocked()
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	for !c.keyed {
 		payload, err := c.next()
 		if err != nil {

@@ -12,22 +12,27 @@ import (
 // outgoing.writing:
 //
 //   - flushAndUnlock, on the goroutine of whoever has sealed something, where
-//     that is little and somebody is likely to wait for it. It hands the socket
-//     what that takes at once, and never waits.
+//     somebody is likely to wait for it, or it is so much that another goroutine
+//     would only find it in another processor's cache. It hands the socket what
+//     that takes at once, and never waits.
 //   - runFlusher, on a goroutine that lives while there is something to write.
 //     It waits as long as the peer takes something within WriteTimeout. Until
 //     that goroutine has begun, flushAndUnlock may still do its work.
 //   - finish, once the connection has ended.
 //
-// While somebody holds, packets of little size collect.
+// While somebody holds, packets collect, up to batchBytes.
+
+// batchBytes is what is worth a write of its own: it stays in the cache that it
+// was sealed in until it is written, and the peer is woken for some packets at once.
+const batchBytes = 128 << 10
 
 // flushAndUnlock has what is pending written, at once if direct and if that can
 // be. mu is held, and released.
 func (c *Conn) flushAndUnlock(direct bool) {
 	o := &c.out
-	little := len(o.pending) <= smallBuffer
-	held := o.holds > 0 && little && c.exchange == nil // who holds may be waiting for new keys, of either side
-	direct = direct && little && o.socket != nil
+	collects := len(o.pending) < batchBytes
+	held := o.holds > 0 && collects && c.exchange == nil // who holds may be waiting for new keys, of either side
+	direct = (direct || !collects) && o.socket != nil
 	writing := o.writing && !(direct && o.starting)
 	if writing || len(o.pending) == 0 || held || o.collect && c.err == nil {
 		c.mu.Unlock()
@@ -64,8 +69,8 @@ func (c *Conn) answersLocked() bool {
 	return answers
 }
 
-// Hold keeps packets of little size back, until as many calls of Release, so
-// that they go out together. In between only the Conn's own calls may wait.
+// Hold keeps packets back, unless there are many, until as many calls of Release,
+// so that they go out together. In between only the Conn's own calls may wait.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	c.out.holds++

@@ -168,18 +168,13 @@ func (c *Conn) roomLocked() bool {
 func (c *Conn) QueuePacket(payload []byte) error {
 	c.mu.Lock()
 	err := c.queueLocked(payload)
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	if err != nil {
 		c.Fail(err)
 		return err
 	}
 	return nil
 }
-
-// flushQueuedAndUnlock has what is pending written, where nothing of it was
-// written with WritePacket. Whoever queues often has more to say; but a login
-// is all questions and answers. mu is held, and released.
-func (c *Conn) flushQueuedAndUnlock() { c.flushAndUnlock(!c.mayRekey) }
 
 func (c *Conn) queueLocked(payload []byte) error {
 	if c.err != nil {

@@ -38,7 +38,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if err == nil {
 		c.pings = append(c.pings, p)
 	}
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	if err != nil {
 		c.Fail(err)
 		return 0, err

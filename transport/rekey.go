@@ -97,7 +97,7 @@ func (c *Conn) beginLocked(first bool) {
 func (c *Conn) startRekey() {
 	c.mu.Lock()
 	c.startKexLocked()
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 }
 
 // resetIntervalLocked starts RekeyInterval anew. mu is held.
@@ -122,7 +122,7 @@ func (c *Conn) Rekey(ctx context.Context) error {
 	c.mu.Lock()
 	c.startKexLocked()
 	e, err := c.exchange, c.err
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	switch {
 	case err != nil:
 		return err
@@ -161,7 +161,7 @@ func (c *Conn) onKexInit(payload []byte) error {
 		c.beginLocked(first)
 	}
 	e, err := c.exchange, c.err
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (c *Conn) step(kx *keyExchange, payload []byte) error {
 		c.seal(p, nil)
 	}
 	kx.signing = false
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	return nil
 }
 
@@ -338,7 +338,7 @@ func (c *Conn) agreed(kx *keyExchange, out [][]byte) error {
 	}
 
 	c.mu.Lock()
-	defer c.flushQueuedAndUnlock()
+	defer c.flushAndUnlock(true)
 	if c.err != nil {
 		return c.err
 	}
@@ -477,7 +477,7 @@ func (c *Conn) onNewKeys(payload []byte) error {
 		c.startKexLocked()
 	}
 	c.passRoomLocked()
-	c.flushQueuedAndUnlock()
+	c.flushAndUnlock(true)
 	if c.settings.Logger != nil || c.settings.Trace.KeyExchanged != nil {
 		s := c.State()
 		c.log("keys exchanged", "method", s.KeyExchange, "host key", s.HostKeyAlgorithm, "strict", s.StrictKex,
