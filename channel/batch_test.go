@@ -121,3 +121,43 @@ func TestAnswersToBatch(t *testing.T) {
 	require.ErrorIs(t, New(pc, Config{}).Run(), io.EOF)
 	require.Equal(t, []string{"hold", "queue", "queue", "release", "hold", "queue", "release"}, pc.did)
 }
+
+func (c *holdingConn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
+	c.did = append(c.did, "write")
+	return nil
+}
+
+// TestWriteHolds: the packets of one Write are held until the last, but not while
+// it waits for window; a single packet is not.
+func TestWriteHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pc := &holdingConn{}
+		m := New(pc, Config{})
+		const size = MinMaxPacket
+		open := channelOpen{channelType: "test", sender: rawNumber, window: 5 * size / 2, maxPacket: size}
+		require.NoError(t, m.dispatch(open.append(nil)))
+		nc, err := m.Accept(t.Context())
+		require.NoError(t, err)
+		c, err := nc.Accept(nil)
+		require.NoError(t, err)
+		pc.did = nil
+
+		wrote := make(chan error)
+		go func() {
+			_, err := c.Write(make([]byte, 4*size))
+			wrote <- err
+		}()
+		synctest.Wait()
+		require.Equal(t, []string{"hold", "write", "write", "write", "release"}, pc.did)
+		pc.did = nil
+		require.NoError(t, m.dispatch(windowAdjust{c.number, 10 * size}.append(nil)))
+		require.NoError(t, <-wrote)
+		require.Equal(t, []string{"hold", "write", "write", "release"}, pc.did)
+
+		pc.did = nil
+		_, err = c.Write(make([]byte, size))
+		require.NoError(t, err)
+		require.Equal(t, []string{"write"}, pc.did)
+		m.pc.Fail(nil)
+	})
+}
