@@ -130,7 +130,7 @@ func TestHold(t *testing.T) {
 	// Much is not held.
 	client.Hold()
 	defer client.Release()
-	require.NoError(t, client.WritePacket(nil, data(smallBuffer), nil))
+	require.NoError(t, client.WritePacket(nil, data(batchBytes), nil))
 	_, err := server.ReadPacket()
 	require.NoError(t, err)
 }
