@@ -207,12 +207,19 @@ func TestFlusherIsOvertaken(t *testing.T) {
 		_, err := client.ReadPacket()
 		require.NoError(t, err)
 	}
-	body := data(50)
-	require.NoError(t, server.QueuePacket(body))
+	more := func() {
+		t.Helper()
+		require.NoError(t, server.WritePacket(nil, data(50), nil))
+	}
+	more()
+	require.Empty(t, starts, "an answer")
+	got()
+
+	more()
 	late := <-starts // it takes its time
 	require.False(t, idleWriter(server))
 	server.Hold()
-	require.NoError(t, server.QueuePacket(body))
+	more()
 	server.Release()
 	require.True(t, idleWriter(server), "both are written")
 	got()
@@ -220,14 +227,14 @@ func TestFlusherIsOvertaken(t *testing.T) {
 	late()
 	require.True(t, idleWriter(server))
 
-	require.NoError(t, server.QueuePacket(body))
+	more()
 	second := <-starts
 	late() // does the work of the second
 	got()
 	second()
 	require.True(t, idleWriter(server))
 
-	require.NoError(t, server.QueuePacket(body))
+	more()
 	late = <-starts
 	drop(client, server)
 	late() // ends the connection
