@@ -22,6 +22,10 @@ import (
 // know of turns; and a turn that nobody uses for turnTime is Run's again. What
 // the peer sends lies unread no longer than twice that, and where that happens
 // Run soon lends no more.
+//
+// The same is good for a user who only takes what comes, however much that is: it
+// need not be woken, and has the data in its processor's cache. Who does more
+// with the data is soon left to read what Run has read meanwhile (pace).
 type turn struct {
 	reader wire.TurnReader // nil: the turn is never lent
 
@@ -41,6 +45,7 @@ type turn struct {
 	started  bool   // a request was handed to a goroutine
 	answered bool   // a channel was opened, or refused
 	bytes    int    // dispatched
+	pace     pace   // of borrowers
 
 	luck backoff.Backoff // of Run, with lending
 
@@ -65,8 +70,8 @@ type waiter interface {
 
 const (
 	turnTime = 5 * time.Millisecond
-	// littleBytes is the most that may come at once where the turn is lent, or
-	// the connection watched: who gets more is not waiting for single packets.
+	// littleBytes is the most that may come at once where the connection is
+	// watched for more: who gets more is not waiting for single packets.
 	littleBytes = 4 << 10
 	// fewWaiters are asked one by one whether their wait is over. More are but
 	// counted, and the turn is not lent: it costs hundreds of busy channels nothing.
@@ -84,10 +89,10 @@ func (t *turn) init(pc wire.PacketConn) {
 func (t *turn) howRunWaits() wire.Wait {
 	woke, started, answered := t.woke, t.started, t.answered
 	switch n := t.startOver(); {
-	case n > littleBytes:
-		return wire.Sleep
 	case woke && t.mayLend():
 		return wire.PutOff
+	case n > littleBytes:
+		return wire.Sleep
 	case woke || started:
 		return wire.YieldAndWatch
 	case answered:
@@ -99,6 +104,7 @@ func (t *turn) howRunWaits() wire.Wait {
 // howBorrowerWaits is the same for who has borrowed the turn.
 func (t *turn) howBorrowerWaits() wire.Wait {
 	n := t.startOver()
+	t.pace.much = t.pace.much || n > littleBytes
 	switch {
 	case t.borrower.over():
 		return wire.PutOff
@@ -183,7 +189,13 @@ func (t *turn) lend() {
 		t.used = false
 		t.mu.Unlock()
 	}
-	t.luck.Note(useful)
+	t.pace.returned()
+	if t.pace.slow() {
+		t.pace = pace{}
+		t.luck.Harm()
+	} else {
+		t.luck.Note(useful)
+	}
 }
 
 // take takes the turn back, at once if nobody uses it, for who is about to wait
@@ -242,6 +254,7 @@ func (m *Mux) await(w waiter) {
 	if t.reader == nil || !t.borrow(w) {
 		return
 	}
+	t.pace.begin()
 	err := errHookPanicked
 	defer func() {
 		if err == errHookPanicked { // and whoever recovers knows nothing of turns
@@ -251,7 +264,8 @@ func (m *Mux) await(w waiter) {
 		}
 	}()
 	err = m.readUntil(w)
-	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns()
+	t.pace.end()
+	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns() && !t.pace.slow()
 	if err != nil && err != wire.ErrPutOff {
 		m.pc.Fail(err) // and Run finds out
 	}
