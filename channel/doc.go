@@ -22,8 +22,8 @@ package channel
 //
 // The way of incoming data:
 //
-//  1. Mux.Run reads a packet, which aliases the transport's buffer, and finds
-//     the channel.
+//  1. Mux.Run, or who has borrowed its turn (turn), reads a packet, which
+//     aliases the transport's buffer, and finds the channel.
 //  2. Channel.receiveData checks lifecycle and window, and copies the data,
 //     once, into the slice of a Read that waits or into pooled chunks. That
 //     Read is woken when the packets that were read from the network at once

@@ -101,7 +101,8 @@ func (t *turn) howRunWaits() wire.Wait {
 	return wire.Sleep
 }
 
-// howBorrowerWaits is the same for who has borrowed the turn.
+// howBorrowerWaits is the same for who has borrowed the turn, who first watches,
+// however much came before.
 func (t *turn) howBorrowerWaits() wire.Wait {
 	n := t.startOver()
 	t.pace.much = t.pace.much || n > littleBytes
