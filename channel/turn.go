@@ -91,6 +91,8 @@ func (t *turn) howRunWaits() wire.Wait {
 	switch n := t.startOver(); {
 	case woke && t.mayLend():
 		return wire.PutOff
+	case n > littleBytes && woke:
+		return wire.YieldAndSleep
 	case n > littleBytes:
 		return wire.Sleep
 	case woke || started:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
@@ -147,6 +148,9 @@ func (c *Conn) fill(n int) error {
 		}
 		if how == wire.PutOff {
 			return wire.ErrPutOff
+		}
+		if how == wire.YieldAndSleep || how == wire.YieldAndWatch {
+			runtime.Gosched()
 		}
 		if err := c.limitWait(); err != nil {
 			return &ConnectionError{Op: "read", Err: err}

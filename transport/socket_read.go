@@ -20,11 +20,11 @@ type socketReader struct {
 	watcher watcher
 
 	// Of the read under way.
-	in   *incoming
-	want int
-	how  wire.Wait // Sleep once it has watched
-	n    int
-	err  error
+	in    *incoming
+	want  int
+	watch bool // before it sleeps, once
+	n     int
+	err   error
 }
 
 // newSocketReader returns nil where rwc is no bare socket.
@@ -40,7 +40,7 @@ func newSocketReader(rwc io.ReadWriteCloser) *socketReader {
 
 // read waits until there is something, and reads it behind in.w.
 func (r *socketReader) read(in *incoming, want int, how wire.Wait) (int, error) {
-	r.in, r.want, r.how, r.n = in, want, how, 0
+	r.in, r.want, r.watch, r.n = in, want, how == wire.Watch || how == wire.YieldAndWatch, 0
 	if err := r.raw.Read(r.once); err != nil {
 		return 0, err
 	}
@@ -55,9 +55,9 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 	}
 	in.makeRoom(r.want)
 	r.n, r.err = readNow(int(fd), in.buf[in.w:])
-	if r.err == syscall.EAGAIN && r.how != wire.Sleep {
-		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:], r.how == wire.YieldAndWatch)
-		r.how = wire.Sleep
+	if r.err == syscall.EAGAIN && r.watch {
+		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:])
+		r.watch = false
 	}
 	if r.err == syscall.EAGAIN && r.watcher.unquiet(int(fd)) {
 		r.n, r.err = readNow(int(fd), in.buf[in.w:])

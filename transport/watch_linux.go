@@ -39,9 +39,8 @@ const (
 // watchers is how many watch, in this process.
 var watchers atomic.Int32
 
-// watch is readNow, but may take watchTime before it says EAGAIN. If yield,
-// goroutines that are ready have their turn first.
-func (w *watcher) watch(fd int, b []byte, yield bool) (int, error) {
+// watch is readNow, but may take watchTime before it says EAGAIN.
+func (w *watcher) watch(fd int, b []byte) (int, error) {
 	if !w.luck.Try() {
 		return 0, syscall.EAGAIN
 	}
@@ -49,9 +48,6 @@ func (w *watcher) watch(fd int, b []byte, yield bool) (int, error) {
 	defer watchers.Add(-1)
 	if int(others) >= runtime.GOMAXPROCS(0)/2 {
 		return 0, syscall.EAGAIN
-	}
-	if yield {
-		runtime.Gosched()
 	}
 	if !w.quiet {
 		w.quiet = setLowWater(fd, quietBytes)

@@ -106,7 +106,7 @@ func TestWatchersAreFew(t *testing.T) {
 	require.NoError(t, err)
 	begins := func() bool {
 		var w watcher
-		raw.Control(func(fd uintptr) { _, err = w.watch(int(fd), make([]byte, 1), false) })
+		raw.Control(func(fd uintptr) { _, err = w.watch(int(fd), make([]byte, 1)) })
 		require.Equal(t, syscall.EAGAIN, err)
 		return w.quiet
 	}

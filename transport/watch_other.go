@@ -8,6 +8,6 @@ import "syscall"
 // only.
 type watcher struct{}
 
-func (*watcher) watch(int, []byte, bool) (int, error) { return 0, syscall.EAGAIN }
+func (*watcher) watch(int, []byte) (int, error) { return 0, syscall.EAGAIN }
 
 func (*watcher) unquiet(int) bool { return false }

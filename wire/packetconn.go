@@ -78,7 +78,8 @@ type Wait uint8
 const (
 	Sleep         Wait = iota // until there is something
 	Watch                     // the same, but the peer is likely to answer sooner than it takes to wake up
-	YieldAndWatch             // the same, once the goroutines that are ready have had their turn
+	YieldAndSleep             // like Sleep, once the goroutines that are ready have had their turn
+	YieldAndWatch             // like Watch, once they have
 	PutOff                    // not now
 )
 
