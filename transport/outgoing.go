@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -69,6 +70,7 @@ type outgoing struct {
 	tagless  part   // of pending: a packet whose tag waits for another's
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
+	burst    int    // bytes that others sealed since somebody waits or was given way
 	writing  bool   // somebody writes to the connection underneath, or has been started to
 	starting bool   // the latter, and nothing is taken yet: whoever is faster may write
 
@@ -145,8 +147,28 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 	}
 	c.sealLocked(head, body)
 	c.passRoomLocked()
+	givesWay := c.out.givesWay(len(body))
 	c.flushAndUnlock(c.answersLocked())
+	if givesWay {
+		runtime.Gosched()
+	}
 	return nil
+}
+
+// givesWay reports whether who has sealed n bytes is to let the others run: who
+// waited for room and was woken comes too late to have any while those who run
+// take what there is.
+func (o *outgoing) givesWay(n int) bool {
+	if o.waiting == 0 {
+		o.burst = 0
+		return false
+	}
+	o.burst += n
+	if o.burst < highWater {
+		return false
+	}
+	o.burst = 0
+	return true
 }
 
 // passRoomLocked wakes one waiting writer if there is room for it.
