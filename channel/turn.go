@@ -243,6 +243,9 @@ func (t *turn) giveBack(keep bool) {
 	}
 	t.borrower, t.wanted = nil, false
 	back := t.state == runs
+	if back && !t.pace.slow() {
+		t.pace.back = time.Time{} // nobody is away, but Run on its way back
+	}
 	t.mu.Unlock()
 	if back {
 		notify(t.recall)
@@ -267,6 +270,7 @@ func (m *Mux) await(w waiter) {
 		}
 	}()
 	err = m.readUntil(w)
+	m.beforeRead() // nothing is put off while nobody reads
 	t.pace.end()
 	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns() && !t.pace.slow()
 	if err != nil && err != wire.ErrPutOff {

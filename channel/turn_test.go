@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fairlead-go/ssh/wire"
 )
 
 func (t *turn) stateNow() turnState {
@@ -334,5 +336,37 @@ func TestTurnManyWaiters(t *testing.T) {
 		require.Empty(t, m.turn.waiting)
 		require.Zero(t, m.turn.more)
 		untilLent(t, m, a)
+	})
+}
+
+// TestHowRunWaits: with what came before.
+func TestHowRunWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, peer := muxPair(t, 1, Config{}, Config{})
+		a, _ := openPair(t, m, peer, nil, nil)
+		b, _ := openPair(t, m, peer, nil, nil)
+		synctest.Wait() // in Run, which reads
+		cases := []struct {
+			woke, started, answered bool
+			bytes, waiting          int
+			want                    wire.Wait
+		}{
+			{want: wire.Sleep},
+			{bytes: littleBytes, want: wire.Sleep},
+			{woke: true, bytes: 1, want: wire.PutOff},
+			{woke: true, bytes: littleBytes + 1, want: wire.PutOff},
+			{woke: true, bytes: littleBytes, waiting: 1, want: wire.YieldAndWatch},
+			{woke: true, bytes: littleBytes + 1, waiting: 1, want: wire.YieldAndSleep},
+			{started: true, want: wire.YieldAndWatch},
+			{started: true, bytes: littleBytes + 1, want: wire.Sleep},
+			{answered: true, want: wire.Watch},
+			{answered: true, bytes: littleBytes + 1, want: wire.Sleep},
+		}
+		waiting := []waiter{&a.plain, &b.plain}
+		for i, c := range cases {
+			u := turn{reader: m.turn.reader, woke: c.woke, started: c.started, answered: c.answered, bytes: c.bytes, waiting: waiting[:c.waiting]}
+			require.Equal(t, c.want, u.howRunWaits(), i)
+			require.Equal(t, wire.Sleep, u.howRunWaits(), "all is forgotten")
+		}
 	})
 }

@@ -30,11 +30,9 @@ const batchBytes = 128 << 10
 // be. mu is held, and released.
 func (c *Conn) flushAndUnlock(direct bool) {
 	o := &c.out
-	collects := len(o.pending) < batchBytes
-	held := o.holds > 0 && collects && c.exchange == nil // who holds may be waiting for new keys, of either side
-	direct = (direct || !collects) && o.socket != nil
+	direct = (direct || len(o.pending) >= batchBytes) && o.socket != nil
 	writing := o.writing && !(direct && o.starting)
-	if writing || len(o.pending) == 0 || held || o.collect && c.err == nil {
+	if writing || len(o.pending) == 0 || c.heldLocked() || o.collect && c.err == nil {
 		c.mu.Unlock()
 		return // who writes, holds or is about to wait will find it
 	}
@@ -45,10 +43,11 @@ func (c *Conn) flushAndUnlock(direct bool) {
 		return
 	}
 	o.batch = o.takePending(nil)
+	c.passRoomLocked()
 	c.mu.Unlock()
 	o.written = o.socket.write(o.batch)
 	c.mu.Lock()
-	if o.written < len(o.batch) || len(o.pending) > 0 || c.err != nil {
+	if o.written < len(o.batch) || len(o.pending) > 0 && !c.heldLocked() || c.err != nil {
 		c.mu.Unlock()
 		go o.flusher()
 		return
@@ -57,6 +56,14 @@ func (c *Conn) flushAndUnlock(direct bool) {
 	o.writing = false
 	c.mu.Unlock()
 	putBuffer(spare)
+}
+
+// heldLocked reports whether what is pending is to wait for a Release. Whoever holds
+// may itself be waiting for new keys of either side, or have let others run. mu is
+// held.
+func (c *Conn) heldLocked() bool {
+	o := &c.out
+	return o.holds > 0 && len(o.pending) < batchBytes && o.yielding == 0 && c.exchange == nil
 }
 
 // answersLocked reports whether this is the first packet since the peer has

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/backoff"
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -239,6 +241,69 @@ func TestFlusherIsOvertaken(t *testing.T) {
 	drop(client, server)
 	late() // ends the connection
 	<-server.flushed
+}
+
+// TestRoomIsPassedOn: whoever writes all that is pending, in place of a flusher that
+// has not begun, wakes one of those who wait for room.
+func TestRoomIsPassedOn(t *testing.T) {
+	a, b := tcpPair(t)
+	require.NoError(t, b.(*net.TCPConn).SetWriteBuffer(4*highWater)) // takes it all at once
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	got := readAll(client)
+	const little, much = 60 << 10, 240 << 10
+	require.NoError(t, server.WritePacket(nil, data(50), nil))
+	require.Len(t, <-got, 50, "an answer, unlike what follows")
+	starts := make(chan func(), 4)
+	server.mu.Lock()
+	server.out.starter = func() { starts <- server.startFlusher }
+	server.out.waiting++ // somebody who has waited since before
+	server.mu.Unlock()
+	require.NoError(t, server.WritePacket(nil, data(little), nil))
+	late := <-starts
+	<-server.out.room // went to another, who writes
+	require.NoError(t, server.WritePacket(nil, data(much), nil))
+	require.Len(t, server.out.room, 1)
+	late()
+	require.Len(t, <-got, little)
+	require.Len(t, <-got, much)
+	drop(client, server)
+	for range got {
+	}
+}
+
+// TestNobodyIsHeldByWhoGivesWay: packets are not kept back for one who lets others
+// run, though it holds.
+func TestNobodyIsHeldByWhoGivesWay(t *testing.T) {
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	server.Hold()
+	server.mu.Lock()
+	server.out.yielding++
+	server.mu.Unlock()
+	require.NoError(t, server.QueuePacket(data(50)))
+	p, err := client.ReadPacket()
+	require.NoError(t, err)
+	require.Len(t, p, 50)
+}
+
+// TestYield: who is ready runs before a read that yields, even where there is
+// something to read.
+func TestYield(t *testing.T) {
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, how := range []wire.Wait{wire.YieldAndSleep, wire.YieldAndWatch} {
+		require.NoError(t, server.WritePacket(nil, data(50), nil))
+		require.Eventually(t, func() bool { return idleWriter(server) }, time.Minute, time.Millisecond)
+		client.in.yields = backoff.Backoff{}
+		var ran atomic.Bool
+		go ran.Store(true)
+		_, err := client.ReadPacketUntil(func() wire.Wait { return how }, 0)
+		require.NoError(t, err)
+		require.True(t, ran.Load())
+	}
 }
 
 // TestHandshakeIsCollected: a server to which a client has said all that it can

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/fairlead-go/ssh/internal/backoff"
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -31,6 +32,10 @@ import (
 // 4253 section 6.1 asks for at least 35000.
 const maxPacketLength = 256 << 10
 
+// awayTime is how long who reads may be without a processor that it gave up before
+// it stops doing so for a while: others want it more than we and the peer.
+const awayTime = time.Millisecond
+
 // maxPacketsPerKey keeps the sequence number, and with it what ciphers and MACs
 // are made unique by, from coming around (RFC 4344 section 3.1).
 const maxPacketsPerKey = 1<<32 - 1
@@ -51,7 +56,8 @@ type incoming struct {
 	how        func() wire.Wait // nil, or of the ReadPacketUntil under way
 	within     time.Duration    // the same
 	deadline   time.Time        // the read deadline that is set
-	beforeWait func()           // called where a read may have to wait; nil but during the handshake
+	yields     backoff.Backoff
+	beforeWait func() // called where a read may have to wait; nil but during the handshake
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -150,7 +156,7 @@ func (c *Conn) fill(n int) error {
 			return wire.ErrPutOff
 		}
 		if how == wire.YieldAndSleep || how == wire.YieldAndWatch {
-			runtime.Gosched()
+			in.yield()
 		}
 		if err := c.limitWait(); err != nil {
 			return &ConnectionError{Op: "read", Err: err}
@@ -171,6 +177,16 @@ func (c *Conn) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// yield lets the goroutines that are ready run, unless they lately took long.
+func (in *incoming) yield() {
+	if !in.yields.Try() {
+		return
+	}
+	start := time.Now()
+	runtime.Gosched()
+	in.yields.Note(time.Since(start) <= awayTime)
 }
 
 // limitWait sets the read deadline that in.within asks for, or none. The time

@@ -71,6 +71,7 @@ type outgoing struct {
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
 	burst    int    // bytes that others sealed since somebody waits or was given way
+	yielding int    // writers who give way
 	writing  bool   // somebody writes to the connection underneath, or has been started to
 	starting bool   // the latter, and nothing is taken yet: whoever is faster may write
 
@@ -148,9 +149,15 @@ func (c *Conn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
 	c.sealLocked(head, body)
 	c.passRoomLocked()
 	givesWay := c.out.givesWay(len(body))
+	if givesWay {
+		c.out.yielding++
+	}
 	c.flushAndUnlock(c.answersLocked())
 	if givesWay {
 		runtime.Gosched()
+		c.mu.Lock()
+		c.out.yielding--
+		c.mu.Unlock()
 	}
 	return nil
 }

@@ -24,3 +24,18 @@ func TestGivesWay(t *testing.T) {
 	o.waiting = 1
 	require.False(t, o.givesWay(1), "counted from the first who waits")
 }
+
+// TestWritePacketGivesWay: and is back, then.
+func TestWritePacketGivesWay(t *testing.T) {
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	server.mu.Lock()
+	server.out.waiting, server.out.burst = 1, highWater-1
+	server.mu.Unlock()
+	require.NoError(t, server.WritePacket(nil, nil, data(50)))
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	require.Zero(t, server.out.burst)
+	require.Zero(t, server.out.yielding)
+}

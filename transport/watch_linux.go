@@ -32,7 +32,6 @@ type watcher struct {
 const (
 	watchTime  = 200 * time.Microsecond
 	usefulTime = 300 * time.Microsecond // later than watchTime, since the peer may have had our processor until then
-	awayTime   = time.Millisecond       // without a processor: more wait for it than we and the peer
 	quietBytes = 16 << 10
 )
 
