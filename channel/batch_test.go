@@ -103,6 +103,11 @@ type holdingConn struct {
 	did []string
 }
 
+func (c *holdingConn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
+	c.did = append(c.did, "write")
+	return nil
+}
+
 func (c *holdingConn) Hold()    { c.did = append(c.did, "hold") }
 func (c *holdingConn) Release() { c.did = append(c.did, "release") }
 func (c *holdingConn) QueuePacket([]byte) error {
@@ -120,11 +125,6 @@ func TestAnswersToBatch(t *testing.T) {
 	close(pc.batches)
 	require.ErrorIs(t, New(pc, Config{}).Run(), io.EOF)
 	require.Equal(t, []string{"hold", "queue", "queue", "release", "hold", "queue", "release"}, pc.did)
-}
-
-func (c *holdingConn) WritePacket(cancel <-chan struct{}, head, body []byte) error {
-	c.did = append(c.did, "write")
-	return nil
 }
 
 // TestWriteHolds: the packets of one Write are held until the last, but not while

@@ -5,14 +5,12 @@ import (
 	"encoding/binary"
 	"net"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/fairlead-go/ssh/internal/backoff"
 	"github.com/fairlead-go/ssh/kex"
 	"github.com/fairlead-go/ssh/wire"
 )
@@ -285,25 +283,6 @@ func TestNobodyIsHeldByWhoGivesWay(t *testing.T) {
 	p, err := client.ReadPacket()
 	require.NoError(t, err)
 	require.Len(t, p, 50)
-}
-
-// TestYield: who is ready runs before a read that yields, even where there is
-// something to read.
-func TestYield(t *testing.T) {
-	a, b := tcpPair(t)
-	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
-	defer drop(client, server)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for _, how := range []wire.Wait{wire.YieldAndSleep, wire.YieldAndWatch} {
-		require.NoError(t, server.WritePacket(nil, data(50), nil))
-		require.Eventually(t, func() bool { return idleWriter(server) }, time.Minute, time.Millisecond)
-		client.in.yields = backoff.Backoff{}
-		var ran atomic.Bool
-		go ran.Store(true)
-		_, err := client.ReadPacketUntil(func() wire.Wait { return how }, 0)
-		require.NoError(t, err)
-		require.True(t, ran.Load())
-	}
 }
 
 // TestHandshakeIsCollected: a server to which a client has said all that it can

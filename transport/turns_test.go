@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fairlead-go/ssh/internal/backoff"
 	"github.com/fairlead-go/ssh/wire"
 )
 
@@ -104,4 +107,23 @@ func TestConcealingTakesNoTurns(t *testing.T) {
 	require.NoError(t, <-rekeyed)
 	_, err = client.ReadPacketUntil(sleep, time.Minute)
 	require.Equal(t, wire.ErrPutOff, err)
+}
+
+// TestYield: who is ready runs before a read that yields, even where there is
+// something to read.
+func TestYield(t *testing.T) {
+	a, b := tcpPair(t)
+	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
+	defer drop(client, server)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, how := range []wire.Wait{wire.YieldAndSleep, wire.YieldAndWatch} {
+		require.NoError(t, server.WritePacket(nil, data(50), nil))
+		require.Eventually(t, func() bool { return idleWriter(server) }, time.Minute, time.Millisecond)
+		client.in.yields = backoff.Backoff{}
+		var ran atomic.Bool
+		go ran.Store(true)
+		_, err := client.ReadPacketUntil(func() wire.Wait { return how }, 0)
+		require.NoError(t, err)
+		require.True(t, ran.Load())
+	}
 }
