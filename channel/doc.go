@@ -15,7 +15,9 @@ package channel
 // The way of outgoing data:
 //
 //  1. stream.Write takes the stream's write turn, reserves window and a token
-//     of the channel's lifecycle, and fills the stream's head.
+//     of the channel's lifecycle, and fills the stream's head. Where that takes
+//     several packets, it holds them (wire.Holder) until the last, or until it
+//     waits for window.
 //  2. PacketConn.WritePacket gets the head and a part of the caller's slice.
 //  3. The token goes back; if it was the last and EOF or CLOSE waits for it,
 //     this goroutine queues them.

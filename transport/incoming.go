@@ -18,7 +18,7 @@ import (
 //
 //  1. fill reads as much as the connection underneath gives, into one buffer.
 //     Before that it tells beforeRead, who may have put work off until there
-//     is no packet left.
+//     is no packet left, and asks how it is to wait.
 //  2. next finds the packet's length, waits for all of it, verifies and
 //     decrypts it in place, and returns its payload as an alias. Where it was
 //     compressed, that is an alias of another buffer, held until the next call.
@@ -31,10 +31,6 @@ import (
 // maxPacketLength is the largest packet_length taken, as OpenSSH has it. RFC
 // 4253 section 6.1 asks for at least 35000.
 const maxPacketLength = 256 << 10
-
-// awayTime is how long who reads may be without a processor that it gave up before
-// it stops doing so for a while: others want it more than we and the peer.
-const awayTime = time.Millisecond
 
 // maxPacketsPerKey keeps the sequence number, and with it what ciphers and MACs
 // are made unique by, from coming around (RFC 4344 section 3.1).
@@ -56,8 +52,8 @@ type incoming struct {
 	how        func() wire.Wait // nil, or of the ReadPacketUntil under way
 	within     time.Duration    // the same
 	deadline   time.Time        // the read deadline that is set
-	yields     backoff.Backoff
-	beforeWait func() // called where a read may have to wait; nil but during the handshake
+	yields     backoff.Backoff  // of yield
+	beforeWait func()           // called where a read may have to wait; nil but during the handshake
 
 	buf    []byte // from one of the pools; may be nil while it holds nothing
 	r, w   int    // buf[r:w] is read and not yet used
@@ -178,6 +174,10 @@ func (c *Conn) fill(n int) error {
 	}
 	return nil
 }
+
+// awayTime is how long who reads may be without a processor that it gave up before
+// it stops doing so for a while: others want it more than we and the peer.
+const awayTime = time.Millisecond
 
 // yield lets the goroutines that are ready run, unless they lately took long.
 func (in *incoming) yield() {

@@ -19,7 +19,8 @@ import (
 //     writing already, who will find it; new packets collect meanwhile.
 //  3. A writer who finds highWater bytes pending, or keys being exchanged,
 //     waits for a token of room. Whoever takes the token and leaves room
-//     passes it on, so that waiting costs no allocation.
+//     passes it on, so that waiting costs no allocation. Who seals much while
+//     others wait lets them run (givesWay).
 //
 // Locks: Conn.mu protects all fields of outgoing but those that belong to who
 // has set writing. It is a leaf and never held across I/O or a wait.
@@ -70,7 +71,7 @@ type outgoing struct {
 	tagless  part   // of pending: a packet whose tag waits for another's
 	deferred []byte // payloads queued during a key exchange, each a string
 	waiting  int    // writers who wait for room
-	burst    int    // bytes that others sealed since somebody waits or was given way
+	burst    int    // bytes sealed since somebody waits, or since others were last let run
 	yielding int    // writers who give way
 	writing  bool   // somebody writes to the connection underneath, or has been started to
 	starting bool   // the latter, and nothing is taken yet: whoever is faster may write
