@@ -4,6 +4,8 @@ package chachapoly
 
 import (
 	"encoding/hex"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,22 +77,34 @@ func TestPoly1305Extremes(t *testing.T) {
 		}
 		return s
 	}
-	for _, k := range []byte{0, 1, 0x7f, 0x80, 0xfe, 0xff} {
-		for _, b := range []byte{0, 1, 0x7f, 0x80, 0xfb, 0xfe, 0xff} {
+	ends := []byte{0, 1, 0x7f, 0x80, 0xfb, 0xfe, 0xff}
+	check := func(key, msg []byte) {
+		var want, got [TagSize]byte
+		poly1305.Sum(&want, msg, (*[32]byte)(key))
+		m := newMAC((*[32]byte)(key))
+		rest := msg
+		if units := len(msg) / unit; units > 0 { // the interleaved code, too
+			s := new(Cipher).stream(0)
+			streamPoly(&make([]byte, len(msg))[0], &s.state, units, &msg[0], &m.words)
+			rest = msg[units*unit:]
+		}
+		m.finish(rest, &got)
+		require.Equal(t, want, got, "key %x, message %x", key, msg)
+	}
+	for _, k := range ends {
+		for _, b := range ends {
 			for _, n := range []int{0, 1, 15, 16, 17, 31, 32, 64, 512, 1000, 1024, 5000} {
-				key, msg := fill(32, k), fill(n, b)
-				var want, got [TagSize]byte
-				poly1305.Sum(&want, msg, (*[32]byte)(key))
-				m := newMAC((*[32]byte)(key))
-				if units := n / unit; units > 0 { // the interleaved code, too
-					s := new(Cipher).stream(0)
-					streamPoly(&make([]byte, n)[0], &s.state, units, &msg[0], &m.words)
-					msg = msg[units*unit:]
-				}
-				m.finish(msg, &got)
-				require.Equal(t, want, got, "key %x, message %x, %d bytes", k, b, n)
+				check(fill(32, k), fill(n, b))
 			}
 		}
+	}
+	for range 2000 { // and each half of a block, and of r, another
+		any := func() []byte { return fill(8, ends[rand.IntN(len(ends))]) }
+		var msg []byte
+		for range 2 * unit / 8 {
+			msg = append(msg, any()...)
+		}
+		check(slices.Concat(any(), any(), any(), any()), msg)
 	}
 }
 

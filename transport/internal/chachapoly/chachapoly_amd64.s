@@ -94,1355 +94,1301 @@ GLOBL eights<>(SB), RODATA|NOPTR, $32
 
 // func xorPoly(dst *byte, state *[16]uint32, n int, msg *byte, mac *[6]uint64)
 // Requires: AVX, AVX2, BMI2
-TEXT ·xorPoly(SB), $472-40
+TEXT ·xorPoly(SB), $832-40
+	LEAQ         31(SP), R14
+	ANDQ         $-32, R14
 	MOVQ         n+16(FP), AX
-	MOVQ         AX, 448(SP)
+	MOVQ         AX, 816(SP)
 	MOVQ         dst+0(FP), AX
-	MOVQ         AX, 456(SP)
+	MOVQ         AX, 824(SP)
 	MOVQ         state+8(FP), BX
-	MOVQ         BX, 464(SP)
-	VPBROADCASTD 48(BX), Y12
-	VPADDD       lanes<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
+	VPBROADCASTD (BX), Y0
+	VMOVDQA      Y0, (R14)
+	VPBROADCASTD 4(BX), Y0
+	VMOVDQA      Y0, 32(R14)
+	VPBROADCASTD 8(BX), Y0
+	VMOVDQA      Y0, 64(R14)
+	VPBROADCASTD 12(BX), Y0
+	VMOVDQA      Y0, 96(R14)
+	VPBROADCASTD 16(BX), Y0
+	VMOVDQA      Y0, 128(R14)
+	VPBROADCASTD 20(BX), Y0
+	VMOVDQA      Y0, 160(R14)
+	VPBROADCASTD 24(BX), Y0
+	VMOVDQA      Y0, 192(R14)
+	VPBROADCASTD 28(BX), Y0
+	VMOVDQA      Y0, 224(R14)
+	VPBROADCASTD 32(BX), Y0
+	VMOVDQA      Y0, 256(R14)
+	VPBROADCASTD 36(BX), Y0
+	VMOVDQA      Y0, 288(R14)
+	VPBROADCASTD 40(BX), Y0
+	VMOVDQA      Y0, 320(R14)
+	VPBROADCASTD 44(BX), Y0
+	VMOVDQA      Y0, 352(R14)
+	VPBROADCASTD 48(BX), Y0
+	VPADDD       lanes<>+0(SB), Y0, Y0
+	VMOVDQA      Y0, 384(R14)
+	VPBROADCASTD 52(BX), Y0
+	VMOVDQA      Y0, 416(R14)
+	VPBROADCASTD 56(BX), Y0
+	VMOVDQA      Y0, 448(R14)
+	VPBROADCASTD 60(BX), Y0
+	VMOVDQA      Y0, 480(R14)
 	MOVQ         mac+32(FP), R9
-	MOVQ         24(R9), AX
-	MOVQ         AX, 416(SP)
+	MOVQ         24(R9), R12
 	MOVQ         32(R9), AX
-	MOVQ         AX, 424(SP)
-	MOVQ         40(R9), AX
-	MOVQ         AX, 432(SP)
+	MOVQ         AX, 800(SP)
+	MOVQ         40(R9), R13
 	MOVQ         (R9), SI
-	MOVQ         8(R9), DI
+	MOVQ         8(R9), DX
 	MOVQ         16(R9), R8
 	MOVQ         msg+24(FP), CX
 
 more:
-	MOVQ         464(SP), BX
-	VPBROADCASTD 40(BX), Y10
-	VMOVDQU      Y10, 64(SP)
-	VPBROADCASTD 44(BX), Y10
-	VMOVDQU      Y10, 96(SP)
-	VPBROADCASTD (BX), Y0
-	VPBROADCASTD 4(BX), Y1
-	VPBROADCASTD 8(BX), Y2
-	VPBROADCASTD 12(BX), Y3
-	VPBROADCASTD 16(BX), Y4
-	VPBROADCASTD 20(BX), Y5
-	VPBROADCASTD 24(BX), Y6
-	VPBROADCASTD 28(BX), Y7
-	VPBROADCASTD 32(BX), Y8
-	VPBROADCASTD 36(BX), Y9
-	VPBROADCASTD 52(BX), Y13
-	VPBROADCASTD 56(BX), Y14
-	VPBROADCASTD 60(BX), Y15
-	VMOVDQU      384(SP), Y12
-	MOVQ         $0x0000000a, 440(SP)
+	VMOVDQA 320(R14), Y10
+	VMOVDQA Y10, 576(R14)
+	VMOVDQA 352(R14), Y11
+	VMOVDQA Y11, 608(R14)
+	VMOVDQA (R14), Y0
+	VMOVDQA 32(R14), Y1
+	VMOVDQA 64(R14), Y2
+	VMOVDQA 96(R14), Y3
+	VMOVDQA 128(R14), Y4
+	VMOVDQA 160(R14), Y5
+	VMOVDQA 192(R14), Y6
+	VMOVDQA 224(R14), Y7
+	VMOVDQA 256(R14), Y8
+	VMOVDQA 288(R14), Y9
+	VMOVDQA 384(R14), Y12
+	VMOVDQA 416(R14), Y13
+	VMOVDQA 448(R14), Y14
+	VMOVDQA 480(R14), Y15
+	MOVQ    $0x0000000a, 808(SP)
 
 round:
-	VPADDD       Y4, Y0, Y0
-	ADDQ         (CX), SI
-	VPADDD       Y5, Y1, Y1
-	ADCQ         8(CX), DI
-	VPXOR        Y0, Y12, Y12
-	ADCQ         $0x01, R8
-	VPXOR        Y1, Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	MOVQ         416(SP), DX
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	MULXQ        SI, R9, R10
-	VPADDD       Y12, Y8, Y8
-	VPADDD       Y13, Y9, Y9
-	MULXQ        DI, R11, R12
-	VPXOR        Y8, Y4, Y4
-	IMULQ        R8, DX
-	VPXOR        Y9, Y5, Y5
-	MOVQ         DX, R13
-	VPSLLD       $0x0c, Y4, Y10
-	VPSLLD       $0x0c, Y5, Y11
-	MOVQ         424(SP), DX
-	VPSRLD       $0x14, Y4, Y4
-	MULXQ        SI, AX, BX
-	VPSRLD       $0x14, Y5, Y5
-	VPOR         Y10, Y4, Y4
-	ADDQ         AX, R11
-	VPOR         Y11, Y5, Y5
-	ADCQ         BX, R12
-	VPADDD       Y4, Y0, Y0
-	VPADDD       Y5, Y1, Y1
-	MOVQ         432(SP), DX
-	VPXOR        Y0, Y12, Y12
-	MULXQ        DI, AX, BX
-	VPXOR        Y1, Y13, Y13
-	IMULQ        DX, R8
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	ADDQ         AX, R9
-	VPADDD       Y12, Y8, Y8
-	ADCQ         BX, R10
-	VPADDD       Y13, Y9, Y9
-	VPXOR        Y8, Y4, Y4
-	ADDQ         R8, R11
-	VPXOR        Y9, Y5, Y5
-	ADCQ         $0x00, R12
-	VPSLLD       $0x07, Y4, Y10
-	ADDQ         R10, R11
-	VPSLLD       $0x07, Y5, Y11
-	VPSRLD       $0x19, Y4, Y4
-	ADCQ         R12, R13
-	VPSRLD       $0x19, Y5, Y5
-	MOVQ         R13, R8
-	VPOR         Y10, Y4, Y4
-	VPOR         Y11, Y5, Y5
-	MOVQ         R13, AX
-	VMOVDQU      Y8, (SP)
-	ANDQ         $0x03, R8
-	VMOVDQU      Y9, 32(SP)
-	VMOVDQU      64(SP), Y8
-	ANDQ         $-4, R13
-	VMOVDQU      96(SP), Y9
-	SHRQ         $0x02, AX
-	VPADDD       Y6, Y2, Y2
-	ADDQ         AX, R13
-	VPADDD       Y7, Y3, Y3
-	VPXOR        Y2, Y14, Y14
-	MOVQ         R9, SI
-	VPXOR        Y3, Y15, Y15
-	MOVQ         R11, DI
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	ADDQ         R13, SI
-	VPADDD       Y14, Y8, Y8
-	ADCQ         $0x00, DI
-	VPADDD       Y15, Y9, Y9
-	ADCQ         $0x00, R8
-	VPXOR        Y8, Y6, Y6
-	VPXOR        Y9, Y7, Y7
-	ADDQ         16(CX), SI
-	VPSLLD       $0x0c, Y6, Y10
-	ADCQ         24(CX), DI
-	VPSLLD       $0x0c, Y7, Y11
-	VPSRLD       $0x14, Y6, Y6
-	ADCQ         $0x01, R8
-	VPSRLD       $0x14, Y7, Y7
-	MOVQ         416(SP), DX
-	VPOR         Y10, Y6, Y6
-	VPOR         Y11, Y7, Y7
-	MULXQ        SI, R9, R10
-	VPADDD       Y6, Y2, Y2
-	MULXQ        DI, R11, R12
-	VPADDD       Y7, Y3, Y3
-	IMULQ        R8, DX
-	VPXOR        Y2, Y14, Y14
-	VPXOR        Y3, Y15, Y15
-	MOVQ         DX, R13
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	MOVQ         424(SP), DX
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPADDD       Y14, Y8, Y8
-	MULXQ        SI, AX, BX
-	VPADDD       Y15, Y9, Y9
-	ADDQ         AX, R11
-	VPXOR        Y8, Y6, Y6
-	ADCQ         BX, R12
-	VPXOR        Y9, Y7, Y7
-	VPSLLD       $0x07, Y6, Y10
-	MOVQ         432(SP), DX
-	VPSLLD       $0x07, Y7, Y11
-	MULXQ        DI, AX, BX
-	VPSRLD       $0x19, Y6, Y6
-	VPSRLD       $0x19, Y7, Y7
-	IMULQ        DX, R8
-	VPOR         Y10, Y6, Y6
-	ADDQ         AX, R9
-	VPOR         Y11, Y7, Y7
-	VPADDD       Y5, Y0, Y0
-	ADCQ         BX, R10
-	VPADDD       Y6, Y1, Y1
-	ADDQ         R8, R11
-	VPXOR        Y0, Y15, Y15
-	ADCQ         $0x00, R12
-	VPXOR        Y1, Y12, Y12
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	ADDQ         R10, R11
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	ADCQ         R12, R13
-	VPADDD       Y15, Y8, Y8
-	VPADDD       Y12, Y9, Y9
-	MOVQ         R13, R8
-	VPXOR        Y8, Y5, Y5
-	MOVQ         R13, AX
-	VPXOR        Y9, Y6, Y6
-	ANDQ         $0x03, R8
-	VPSLLD       $0x0c, Y5, Y10
-	VPSLLD       $0x0c, Y6, Y11
-	ANDQ         $-4, R13
-	VPSRLD       $0x14, Y5, Y5
-	SHRQ         $0x02, AX
-	VPSRLD       $0x14, Y6, Y6
-	VPOR         Y10, Y5, Y5
-	ADDQ         AX, R13
-	VPOR         Y11, Y6, Y6
-	MOVQ         R9, SI
-	VPADDD       Y5, Y0, Y0
-	VPADDD       Y6, Y1, Y1
-	MOVQ         R11, DI
-	VPXOR        Y0, Y15, Y15
-	ADDQ         R13, SI
-	VPXOR        Y1, Y12, Y12
-	ADCQ         $0x00, DI
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	ADCQ         $0x00, R8
-	VPADDD       Y15, Y8, Y8
-	ADDQ         32(CX), SI
-	VPADDD       Y12, Y9, Y9
-	VPXOR        Y8, Y5, Y5
-	ADCQ         40(CX), DI
-	VPXOR        Y9, Y6, Y6
-	ADCQ         $0x01, R8
-	VPSLLD       $0x07, Y5, Y10
-	MOVQ         416(SP), DX
-	VPSLLD       $0x07, Y6, Y11
-	VPSRLD       $0x19, Y5, Y5
-	MULXQ        SI, R9, R10
-	VPSRLD       $0x19, Y6, Y6
-	MULXQ        DI, R11, R12
-	VPOR         Y10, Y5, Y5
-	VPOR         Y11, Y6, Y6
-	IMULQ        R8, DX
-	VMOVDQU      Y8, 64(SP)
-	MOVQ         DX, R13
-	VMOVDQU      Y9, 96(SP)
-	VMOVDQU      (SP), Y8
-	MOVQ         424(SP), DX
-	VMOVDQU      32(SP), Y9
-	MULXQ        SI, AX, BX
-	VPADDD       Y7, Y2, Y2
-	ADDQ         AX, R11
-	VPADDD       Y4, Y3, Y3
-	VPXOR        Y2, Y13, Y13
-	ADCQ         BX, R12
-	VPXOR        Y3, Y14, Y14
-	MOVQ         432(SP), DX
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	MULXQ        DI, AX, BX
-	VPADDD       Y13, Y8, Y8
-	IMULQ        DX, R8
-	VPADDD       Y14, Y9, Y9
-	ADDQ         AX, R9
-	VPXOR        Y8, Y7, Y7
-	VPXOR        Y9, Y4, Y4
-	ADCQ         BX, R10
-	VPSLLD       $0x0c, Y7, Y10
-	ADDQ         R8, R11
-	VPSLLD       $0x0c, Y4, Y11
-	VPSRLD       $0x14, Y7, Y7
-	ADCQ         $0x00, R12
-	VPSRLD       $0x14, Y4, Y4
-	ADDQ         R10, R11
-	VPOR         Y10, Y7, Y7
-	VPOR         Y11, Y4, Y4
-	ADCQ         R12, R13
-	VPADDD       Y7, Y2, Y2
-	MOVQ         R13, R8
-	VPADDD       Y4, Y3, Y3
-	MOVQ         R13, AX
-	VPXOR        Y2, Y13, Y13
-	VPXOR        Y3, Y14, Y14
-	ANDQ         $0x03, R8
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	ANDQ         $-4, R13
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	VPADDD       Y13, Y8, Y8
-	SHRQ         $0x02, AX
-	VPADDD       Y14, Y9, Y9
-	ADDQ         AX, R13
-	VPXOR        Y8, Y7, Y7
-	MOVQ         R9, SI
-	VPXOR        Y9, Y4, Y4
-	VPSLLD       $0x07, Y7, Y10
-	MOVQ         R11, DI
-	VPSLLD       $0x07, Y4, Y11
-	ADDQ         R13, SI
-	VPSRLD       $0x19, Y7, Y7
-	VPSRLD       $0x19, Y4, Y4
-	ADCQ         $0x00, DI
-	VPOR         Y10, Y7, Y7
-	ADCQ         $0x00, R8
-	VPOR         Y11, Y4, Y4
-	ADDQ         $0x30, CX
-	DECQ         440(SP)
-	JNZ          round
-	ADDQ         (CX), SI
-	VMOVDQU      Y12, 256(SP)
-	ADCQ         8(CX), DI
-	ADCQ         $0x01, R8
-	MOVQ         416(SP), DX
-	MULXQ        SI, R9, R10
-	MULXQ        DI, R11, R12
-	IMULQ        R8, DX
-	VMOVDQU      Y13, 288(SP)
-	MOVQ         DX, R13
-	MOVQ         424(SP), DX
-	MULXQ        SI, AX, BX
-	ADDQ         AX, R11
-	ADCQ         BX, R12
-	MOVQ         432(SP), DX
-	VMOVDQU      Y14, 320(SP)
-	MULXQ        DI, AX, BX
-	IMULQ        DX, R8
-	ADDQ         AX, R9
-	ADCQ         BX, R10
-	ADDQ         R8, R11
-	ADCQ         $0x00, R12
-	ADDQ         R10, R11
-	VMOVDQU      Y15, 352(SP)
-	ADCQ         R12, R13
-	MOVQ         R13, R8
-	MOVQ         R13, AX
-	ANDQ         $0x03, R8
-	ANDQ         $-4, R13
-	SHRQ         $0x02, AX
-	VMOVDQU      Y8, 128(SP)
-	ADDQ         AX, R13
-	MOVQ         R9, SI
-	MOVQ         R11, DI
-	ADDQ         R13, SI
-	ADCQ         $0x00, DI
-	ADCQ         $0x00, R8
-	ADDQ         16(CX), SI
-	VMOVDQU      Y9, 160(SP)
-	ADCQ         24(CX), DI
-	ADCQ         $0x01, R8
-	MOVQ         416(SP), DX
-	MULXQ        SI, R9, R10
-	MULXQ        DI, R11, R12
-	IMULQ        R8, DX
-	VMOVDQU      64(SP), Y12
-	MOVQ         DX, R13
-	MOVQ         424(SP), DX
-	MULXQ        SI, AX, BX
-	ADDQ         AX, R11
-	ADCQ         BX, R12
-	MOVQ         432(SP), DX
-	VMOVDQU      Y12, 192(SP)
-	MULXQ        DI, AX, BX
-	IMULQ        DX, R8
-	ADDQ         AX, R9
-	ADCQ         BX, R10
-	ADDQ         R8, R11
-	ADCQ         $0x00, R12
-	ADDQ         R10, R11
-	VMOVDQU      96(SP), Y13
-	ADCQ         R12, R13
-	MOVQ         R13, R8
-	MOVQ         R13, AX
-	ANDQ         $0x03, R8
-	ANDQ         $-4, R13
-	SHRQ         $0x02, AX
-	VMOVDQU      Y13, 224(SP)
-	ADDQ         AX, R13
-	MOVQ         R9, SI
-	MOVQ         R11, DI
-	ADDQ         R13, SI
-	ADCQ         $0x00, DI
-	ADCQ         $0x00, R8
-	ADDQ         $0x20, CX
-	MOVQ         464(SP), BX
-	VPBROADCASTD (BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 4(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 8(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 12(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPBROADCASTD 16(BX), Y10
-	VPADDD       Y10, Y4, Y4
-	VPBROADCASTD 20(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 24(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 28(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VPXOR        (BX), Y8, Y8
-	VMOVDQU      Y8, (BX)
-	VPXOR        64(BX), Y9, Y9
-	VMOVDQU      Y9, 64(BX)
-	VPXOR        128(BX), Y10, Y10
-	VMOVDQU      Y10, 128(BX)
-	VPXOR        192(BX), Y11, Y11
-	VMOVDQU      Y11, 192(BX)
-	VPXOR        256(BX), Y12, Y12
-	VMOVDQU      Y12, 256(BX)
-	VPXOR        320(BX), Y13, Y13
-	VMOVDQU      Y13, 320(BX)
-	VPXOR        384(BX), Y14, Y14
-	VMOVDQU      Y14, 384(BX)
-	VPXOR        448(BX), Y15, Y15
-	VMOVDQU      Y15, 448(BX)
-	MOVQ         464(SP), BX
-	VMOVDQU      128(SP), Y0
-	VMOVDQU      160(SP), Y1
-	VMOVDQU      192(SP), Y2
-	VMOVDQU      224(SP), Y3
-	VMOVDQU      256(SP), Y4
-	VMOVDQU      288(SP), Y5
-	VMOVDQU      320(SP), Y6
-	VMOVDQU      352(SP), Y7
-	VPBROADCASTD 32(BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 36(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 40(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 44(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPADDD       384(SP), Y4, Y4
-	VPBROADCASTD 52(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 56(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 60(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VPXOR        32(BX), Y8, Y8
-	VMOVDQU      Y8, 32(BX)
-	VPXOR        96(BX), Y9, Y9
-	VMOVDQU      Y9, 96(BX)
-	VPXOR        160(BX), Y10, Y10
-	VMOVDQU      Y10, 160(BX)
-	VPXOR        224(BX), Y11, Y11
-	VMOVDQU      Y11, 224(BX)
-	VPXOR        288(BX), Y12, Y12
-	VMOVDQU      Y12, 288(BX)
-	VPXOR        352(BX), Y13, Y13
-	VMOVDQU      Y13, 352(BX)
-	VPXOR        416(BX), Y14, Y14
-	VMOVDQU      Y14, 416(BX)
-	VPXOR        480(BX), Y15, Y15
-	VMOVDQU      Y15, 480(BX)
-	ADDQ         $0x00000200, BX
-	MOVQ         BX, 456(SP)
-	VMOVDQU      384(SP), Y12
-	VPADDD       eights<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
-	DECQ         448(SP)
-	JNZ          more
-	MOVQ         464(SP), BX
-	VMOVD        X12, 48(BX)
-	MOVQ         mac+32(FP), R9
-	MOVQ         SI, (R9)
-	MOVQ         DI, 8(R9)
-	MOVQ         R8, 16(R9)
+	VPADDD      Y4, Y0, Y0
+	ADDQ        (CX), SI
+	VPADDD      Y5, Y1, Y1
+	ADCQ        8(CX), DX
+	VPXOR       Y0, Y12, Y12
+	VPXOR       Y1, Y13, Y13
+	ADCQ        $0x01, R8
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	MULXQ       R13, DI, R9
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPADDD      Y8, Y12, Y8
+	MULXQ       R12, R10, R11
+	VPADDD      Y9, Y13, Y9
+	VPXOR       Y8, Y4, Y4
+	MOVQ        SI, DX
+	VPXOR       Y9, Y5, Y5
+	MULXQ       R12, AX, BX
+	VPSLLD      $0x0c, Y4, Y10
+	VPSLLD      $0x0c, Y5, Y11
+	ADDQ        AX, DI
+	VPSRLD      $0x14, Y4, Y4
+	VPSRLD      $0x14, Y5, Y5
+	ADCQ        BX, R9
+	VPOR        Y10, Y4, Y4
+	MULXQ       800(SP), DX, BX
+	VPOR        Y11, Y5, Y5
+	VPADDD      Y4, Y0, Y0
+	ADDQ        R10, DX
+	VPADDD      Y5, Y1, Y1
+	VPXOR       Y0, Y12, Y12
+	ADCQ        BX, R11
+	VPXOR       Y1, Y13, Y13
+	MOVQ        R8, AX
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	IMULQ       R12, AX
+	VPADDD      Y8, Y12, Y8
+	VPADDD      Y9, Y13, Y9
+	IMULQ       R13, R8
+	VPXOR       Y8, Y4, Y4
+	ADDQ        16(CX), DI
+	VPXOR       Y9, Y5, Y5
+	VPSLLD      $0x07, Y4, Y10
+	ADCQ        24(CX), R9
+	VPSLLD      $0x07, Y5, Y11
+	VPSRLD      $0x19, Y4, Y4
+	ADCQ        $0x01, R11
+	VPSRLD      $0x19, Y5, Y5
+	ADDQ        R8, DX
+	VPOR        Y10, Y4, Y4
+	VPOR        Y11, Y5, Y5
+	ADCQ        $0x00, R11
+	VMOVDQA     Y8, 512(R14)
+	VMOVDQA     Y9, 544(R14)
+	ADDQ        R9, DX
+	VPADDD      Y6, Y2, Y2
+	ADCQ        AX, R11
+	VPADDD      Y7, Y3, Y3
+	VPXOR       Y2, Y14, Y14
+	MOVQ        R11, R8
+	VPXOR       Y3, Y15, Y15
+	ANDQ        $0x03, R8
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	SHRQ        $0x02, R11
+	VPADDD      576(R14), Y14, Y8
+	VPADDD      608(R14), Y15, Y9
+	LEAQ        (R11)(R11*4), R11
+	VPXOR       Y8, Y6, Y6
+	ADDQ        R11, DI
+	VPXOR       Y9, Y7, Y7
+	VPSLLD      $0x0c, Y6, Y10
+	ADCQ        $0x00, DX
+	VPSLLD      $0x0c, Y7, Y11
+	VPSRLD      $0x14, Y6, Y6
+	ADCQ        $0x00, R8
+	VPSRLD      $0x14, Y7, Y7
+	MULXQ       R13, SI, R9
+	VPOR        Y10, Y6, Y6
+	VPOR        Y11, Y7, Y7
+	MULXQ       R12, R10, R11
+	VPADDD      Y6, Y2, Y2
+	VPADDD      Y7, Y3, Y3
+	MOVQ        DI, DX
+	VPXOR       Y2, Y14, Y14
+	MULXQ       R12, AX, BX
+	VPXOR       Y3, Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	ADDQ        AX, SI
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPADDD      Y8, Y14, Y8
+	ADCQ        BX, R9
+	VPADDD      Y9, Y15, Y9
+	MULXQ       800(SP), DX, BX
+	VPXOR       Y8, Y6, Y6
+	VPXOR       Y9, Y7, Y7
+	ADDQ        R10, DX
+	VPSLLD      $0x07, Y6, Y10
+	VPSLLD      $0x07, Y7, Y11
+	ADCQ        BX, R11
+	VPSRLD      $0x19, Y6, Y6
+	MOVQ        R8, AX
+	VPSRLD      $0x19, Y7, Y7
+	VPOR        Y10, Y6, Y6
+	IMULQ       R12, AX
+	VPOR        Y11, Y7, Y7
+	VPADDD      Y5, Y0, Y0
+	IMULQ       R13, R8
+	VPADDD      Y6, Y1, Y1
+	ADDQ        32(CX), SI
+	VPXOR       Y0, Y15, Y15
+	VPXOR       Y1, Y12, Y12
+	ADCQ        40(CX), R9
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	ADCQ        $0x01, R11
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	VPADDD      Y8, Y15, Y8
+	ADDQ        R8, DX
+	VPADDD      Y9, Y12, Y9
+	VPXOR       Y8, Y5, Y5
+	ADCQ        $0x00, R11
+	VPXOR       Y9, Y6, Y6
+	ADDQ        R9, DX
+	VPSLLD      $0x0c, Y5, Y10
+	VPSLLD      $0x0c, Y6, Y11
+	ADCQ        AX, R11
+	VPSRLD      $0x14, Y5, Y5
+	VPSRLD      $0x14, Y6, Y6
+	MOVQ        R11, R8
+	VPOR        Y10, Y5, Y5
+	ANDQ        $0x03, R8
+	VPOR        Y11, Y6, Y6
+	VPADDD      Y5, Y0, Y0
+	SHRQ        $0x02, R11
+	VPADDD      Y6, Y1, Y1
+	VPXOR       Y0, Y15, Y15
+	LEAQ        (R11)(R11*4), R11
+	VPXOR       Y1, Y12, Y12
+	ADDQ        R11, SI
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	ADCQ        $0x00, DX
+	VPADDD      Y8, Y15, Y8
+	VPADDD      Y9, Y12, Y9
+	ADCQ        $0x00, R8
+	VPXOR       Y8, Y5, Y5
+	MULXQ       R13, DI, R9
+	VPXOR       Y9, Y6, Y6
+	VPSLLD      $0x07, Y5, Y10
+	MULXQ       R12, R10, R11
+	VPSLLD      $0x07, Y6, Y11
+	VPSRLD      $0x19, Y5, Y5
+	MOVQ        SI, DX
+	VPSRLD      $0x19, Y6, Y6
+	MULXQ       R12, AX, BX
+	VPOR        Y10, Y5, Y5
+	VPOR        Y11, Y6, Y6
+	ADDQ        AX, DI
+	VMOVDQA     Y8, 576(R14)
+	VMOVDQA     Y9, 608(R14)
+	ADCQ        BX, R9
+	VPADDD      Y7, Y2, Y2
+	MULXQ       800(SP), DX, BX
+	VPADDD      Y4, Y3, Y3
+	VPXOR       Y2, Y13, Y13
+	ADDQ        R10, DX
+	VPXOR       Y3, Y14, Y14
+	ADCQ        BX, R11
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	MOVQ        R8, AX
+	VPADDD      512(R14), Y13, Y8
+	VPADDD      544(R14), Y14, Y9
+	IMULQ       R12, AX
+	VPXOR       Y8, Y7, Y7
+	IMULQ       R13, R8
+	VPXOR       Y9, Y4, Y4
+	VPSLLD      $0x0c, Y7, Y10
+	ADDQ        R8, DX
+	VPSLLD      $0x0c, Y4, Y11
+	VPSRLD      $0x14, Y7, Y7
+	ADCQ        $0x00, R11
+	VPSRLD      $0x14, Y4, Y4
+	ADDQ        R9, DX
+	VPOR        Y10, Y7, Y7
+	VPOR        Y11, Y4, Y4
+	ADCQ        AX, R11
+	VPADDD      Y7, Y2, Y2
+	VPADDD      Y4, Y3, Y3
+	MOVQ        R11, R8
+	VPXOR       Y2, Y13, Y13
+	ANDQ        $0x03, R8
+	VPXOR       Y3, Y14, Y14
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	SHRQ        $0x02, R11
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	VPADDD      Y8, Y13, Y8
+	LEAQ        (R11)(R11*4), R11
+	VPADDD      Y9, Y14, Y9
+	ADDQ        R11, DI
+	VPXOR       Y8, Y7, Y7
+	VPXOR       Y9, Y4, Y4
+	ADCQ        $0x00, DX
+	VPSLLD      $0x07, Y7, Y10
+	VPSLLD      $0x07, Y4, Y11
+	ADCQ        $0x00, R8
+	VPSRLD      $0x19, Y7, Y7
+	MOVQ        DI, SI
+	VPSRLD      $0x19, Y4, Y4
+	VPOR        Y10, Y7, Y7
+	ADDQ        $0x30, CX
+	VPOR        Y11, Y4, Y4
+	DECQ        808(SP)
+	JNZ         round
+	ADDQ        (CX), SI
+	VMOVDQA     Y12, 640(R14)
+	ADCQ        8(CX), DX
+	ADCQ        $0x01, R8
+	MULXQ       R13, DI, R9
+	MULXQ       R12, R10, R11
+	MOVQ        SI, DX
+	MULXQ       R12, AX, BX
+	ADDQ        AX, DI
+	ADCQ        BX, R9
+	VMOVDQA     Y13, 672(R14)
+	MULXQ       800(SP), DX, BX
+	ADDQ        R10, DX
+	ADCQ        BX, R11
+	MOVQ        R8, AX
+	IMULQ       R12, AX
+	IMULQ       R13, R8
+	ADDQ        16(CX), DI
+	ADCQ        24(CX), R9
+	ADCQ        $0x01, R11
+	VMOVDQA     Y14, 704(R14)
+	ADDQ        R8, DX
+	ADCQ        $0x00, R11
+	ADDQ        R9, DX
+	ADCQ        AX, R11
+	MOVQ        R11, R8
+	ANDQ        $0x03, R8
+	SHRQ        $0x02, R11
+	LEAQ        (R11)(R11*4), R11
+	ADDQ        R11, DI
+	VMOVDQA     Y15, 736(R14)
+	ADCQ        $0x00, DX
+	ADCQ        $0x00, R8
+	MULXQ       R13, SI, R9
+	MULXQ       R12, R10, R11
+	MOVQ        DI, DX
+	MULXQ       R12, AX, BX
+	ADDQ        AX, SI
+	ADCQ        BX, R9
+	MULXQ       800(SP), DX, BX
+	VMOVDQA     Y8, 512(R14)
+	ADDQ        R10, DX
+	ADCQ        BX, R11
+	MOVQ        R8, AX
+	IMULQ       R12, AX
+	IMULQ       R13, R8
+	ADDQ        R8, DX
+	ADCQ        $0x00, R11
+	ADDQ        R9, DX
+	ADCQ        AX, R11
+	VMOVDQA     Y9, 544(R14)
+	MOVQ        R11, R8
+	ANDQ        $0x03, R8
+	SHRQ        $0x02, R11
+	LEAQ        (R11)(R11*4), R11
+	ADDQ        R11, SI
+	ADCQ        $0x00, DX
+	ADCQ        $0x00, R8
+	ADDQ        $0x20, CX
+	VPADDD      (R14), Y0, Y0
+	VPADDD      32(R14), Y1, Y1
+	VPADDD      64(R14), Y2, Y2
+	VPADDD      96(R14), Y3, Y3
+	VPADDD      128(R14), Y4, Y4
+	VPADDD      160(R14), Y5, Y5
+	VPADDD      192(R14), Y6, Y6
+	VPADDD      224(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VPXOR       (BX), Y8, Y8
+	VMOVDQU     Y8, (BX)
+	VPXOR       64(BX), Y9, Y9
+	VMOVDQU     Y9, 64(BX)
+	VPXOR       128(BX), Y10, Y10
+	VMOVDQU     Y10, 128(BX)
+	VPXOR       192(BX), Y11, Y11
+	VMOVDQU     Y11, 192(BX)
+	VPXOR       256(BX), Y12, Y12
+	VMOVDQU     Y12, 256(BX)
+	VPXOR       320(BX), Y13, Y13
+	VMOVDQU     Y13, 320(BX)
+	VPXOR       384(BX), Y14, Y14
+	VMOVDQU     Y14, 384(BX)
+	VPXOR       448(BX), Y15, Y15
+	VMOVDQU     Y15, 448(BX)
+	VMOVDQA     512(R14), Y0
+	VPADDD      256(R14), Y0, Y0
+	VMOVDQA     544(R14), Y1
+	VPADDD      288(R14), Y1, Y1
+	VMOVDQA     576(R14), Y2
+	VPADDD      320(R14), Y2, Y2
+	VMOVDQA     608(R14), Y3
+	VPADDD      352(R14), Y3, Y3
+	VMOVDQA     640(R14), Y4
+	VPADDD      384(R14), Y4, Y4
+	VMOVDQA     672(R14), Y5
+	VPADDD      416(R14), Y5, Y5
+	VMOVDQA     704(R14), Y6
+	VPADDD      448(R14), Y6, Y6
+	VMOVDQA     736(R14), Y7
+	VPADDD      480(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VPXOR       32(BX), Y8, Y8
+	VMOVDQU     Y8, 32(BX)
+	VPXOR       96(BX), Y9, Y9
+	VMOVDQU     Y9, 96(BX)
+	VPXOR       160(BX), Y10, Y10
+	VMOVDQU     Y10, 160(BX)
+	VPXOR       224(BX), Y11, Y11
+	VMOVDQU     Y11, 224(BX)
+	VPXOR       288(BX), Y12, Y12
+	VMOVDQU     Y12, 288(BX)
+	VPXOR       352(BX), Y13, Y13
+	VMOVDQU     Y13, 352(BX)
+	VPXOR       416(BX), Y14, Y14
+	VMOVDQU     Y14, 416(BX)
+	VPXOR       480(BX), Y15, Y15
+	VMOVDQU     Y15, 480(BX)
+	ADDQ        $0x00000200, BX
+	MOVQ        BX, 824(SP)
+	VMOVDQA     384(R14), Y12
+	VPADDD      eights<>+0(SB), Y12, Y12
+	VMOVDQA     Y12, 384(R14)
+	DECQ        816(SP)
+	JNZ         more
+	MOVQ        state+8(FP), BX
+	VMOVD       X12, 48(BX)
+	MOVQ        mac+32(FP), R9
+	MOVQ        SI, (R9)
+	MOVQ        DX, 8(R9)
+	MOVQ        R8, 16(R9)
 	VZEROUPPER
 	RET
 
 // func streamPoly(dst *byte, state *[16]uint32, n int, msg *byte, mac *[6]uint64)
 // Requires: AVX, AVX2, BMI2
-TEXT ·streamPoly(SB), $472-40
+TEXT ·streamPoly(SB), $832-40
+	LEAQ         31(SP), R14
+	ANDQ         $-32, R14
 	MOVQ         n+16(FP), AX
-	MOVQ         AX, 448(SP)
+	MOVQ         AX, 816(SP)
 	MOVQ         dst+0(FP), AX
-	MOVQ         AX, 456(SP)
+	MOVQ         AX, 824(SP)
 	MOVQ         state+8(FP), BX
-	MOVQ         BX, 464(SP)
-	VPBROADCASTD 48(BX), Y12
-	VPADDD       lanes<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
+	VPBROADCASTD (BX), Y0
+	VMOVDQA      Y0, (R14)
+	VPBROADCASTD 4(BX), Y0
+	VMOVDQA      Y0, 32(R14)
+	VPBROADCASTD 8(BX), Y0
+	VMOVDQA      Y0, 64(R14)
+	VPBROADCASTD 12(BX), Y0
+	VMOVDQA      Y0, 96(R14)
+	VPBROADCASTD 16(BX), Y0
+	VMOVDQA      Y0, 128(R14)
+	VPBROADCASTD 20(BX), Y0
+	VMOVDQA      Y0, 160(R14)
+	VPBROADCASTD 24(BX), Y0
+	VMOVDQA      Y0, 192(R14)
+	VPBROADCASTD 28(BX), Y0
+	VMOVDQA      Y0, 224(R14)
+	VPBROADCASTD 32(BX), Y0
+	VMOVDQA      Y0, 256(R14)
+	VPBROADCASTD 36(BX), Y0
+	VMOVDQA      Y0, 288(R14)
+	VPBROADCASTD 40(BX), Y0
+	VMOVDQA      Y0, 320(R14)
+	VPBROADCASTD 44(BX), Y0
+	VMOVDQA      Y0, 352(R14)
+	VPBROADCASTD 48(BX), Y0
+	VPADDD       lanes<>+0(SB), Y0, Y0
+	VMOVDQA      Y0, 384(R14)
+	VPBROADCASTD 52(BX), Y0
+	VMOVDQA      Y0, 416(R14)
+	VPBROADCASTD 56(BX), Y0
+	VMOVDQA      Y0, 448(R14)
+	VPBROADCASTD 60(BX), Y0
+	VMOVDQA      Y0, 480(R14)
 	MOVQ         mac+32(FP), R9
-	MOVQ         24(R9), AX
-	MOVQ         AX, 416(SP)
+	MOVQ         24(R9), R12
 	MOVQ         32(R9), AX
-	MOVQ         AX, 424(SP)
-	MOVQ         40(R9), AX
-	MOVQ         AX, 432(SP)
+	MOVQ         AX, 800(SP)
+	MOVQ         40(R9), R13
 	MOVQ         (R9), SI
-	MOVQ         8(R9), DI
+	MOVQ         8(R9), DX
 	MOVQ         16(R9), R8
 	MOVQ         msg+24(FP), CX
 
 more:
-	MOVQ         464(SP), BX
-	VPBROADCASTD 40(BX), Y10
-	VMOVDQU      Y10, 64(SP)
-	VPBROADCASTD 44(BX), Y10
-	VMOVDQU      Y10, 96(SP)
-	VPBROADCASTD (BX), Y0
-	VPBROADCASTD 4(BX), Y1
-	VPBROADCASTD 8(BX), Y2
-	VPBROADCASTD 12(BX), Y3
-	VPBROADCASTD 16(BX), Y4
-	VPBROADCASTD 20(BX), Y5
-	VPBROADCASTD 24(BX), Y6
-	VPBROADCASTD 28(BX), Y7
-	VPBROADCASTD 32(BX), Y8
-	VPBROADCASTD 36(BX), Y9
-	VPBROADCASTD 52(BX), Y13
-	VPBROADCASTD 56(BX), Y14
-	VPBROADCASTD 60(BX), Y15
-	VMOVDQU      384(SP), Y12
-	MOVQ         $0x0000000a, 440(SP)
+	VMOVDQA 320(R14), Y10
+	VMOVDQA Y10, 576(R14)
+	VMOVDQA 352(R14), Y11
+	VMOVDQA Y11, 608(R14)
+	VMOVDQA (R14), Y0
+	VMOVDQA 32(R14), Y1
+	VMOVDQA 64(R14), Y2
+	VMOVDQA 96(R14), Y3
+	VMOVDQA 128(R14), Y4
+	VMOVDQA 160(R14), Y5
+	VMOVDQA 192(R14), Y6
+	VMOVDQA 224(R14), Y7
+	VMOVDQA 256(R14), Y8
+	VMOVDQA 288(R14), Y9
+	VMOVDQA 384(R14), Y12
+	VMOVDQA 416(R14), Y13
+	VMOVDQA 448(R14), Y14
+	VMOVDQA 480(R14), Y15
+	MOVQ    $0x0000000a, 808(SP)
 
 round:
-	VPADDD       Y4, Y0, Y0
-	ADDQ         (CX), SI
-	VPADDD       Y5, Y1, Y1
-	ADCQ         8(CX), DI
-	VPXOR        Y0, Y12, Y12
-	ADCQ         $0x01, R8
-	VPXOR        Y1, Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	MOVQ         416(SP), DX
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	MULXQ        SI, R9, R10
-	VPADDD       Y12, Y8, Y8
-	VPADDD       Y13, Y9, Y9
-	MULXQ        DI, R11, R12
-	VPXOR        Y8, Y4, Y4
-	IMULQ        R8, DX
-	VPXOR        Y9, Y5, Y5
-	MOVQ         DX, R13
-	VPSLLD       $0x0c, Y4, Y10
-	VPSLLD       $0x0c, Y5, Y11
-	MOVQ         424(SP), DX
-	VPSRLD       $0x14, Y4, Y4
-	MULXQ        SI, AX, BX
-	VPSRLD       $0x14, Y5, Y5
-	VPOR         Y10, Y4, Y4
-	ADDQ         AX, R11
-	VPOR         Y11, Y5, Y5
-	ADCQ         BX, R12
-	VPADDD       Y4, Y0, Y0
-	VPADDD       Y5, Y1, Y1
-	MOVQ         432(SP), DX
-	VPXOR        Y0, Y12, Y12
-	MULXQ        DI, AX, BX
-	VPXOR        Y1, Y13, Y13
-	IMULQ        DX, R8
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	ADDQ         AX, R9
-	VPADDD       Y12, Y8, Y8
-	ADCQ         BX, R10
-	VPADDD       Y13, Y9, Y9
-	VPXOR        Y8, Y4, Y4
-	ADDQ         R8, R11
-	VPXOR        Y9, Y5, Y5
-	ADCQ         $0x00, R12
-	VPSLLD       $0x07, Y4, Y10
-	ADDQ         R10, R11
-	VPSLLD       $0x07, Y5, Y11
-	VPSRLD       $0x19, Y4, Y4
-	ADCQ         R12, R13
-	VPSRLD       $0x19, Y5, Y5
-	MOVQ         R13, R8
-	VPOR         Y10, Y4, Y4
-	VPOR         Y11, Y5, Y5
-	MOVQ         R13, AX
-	VMOVDQU      Y8, (SP)
-	ANDQ         $0x03, R8
-	VMOVDQU      Y9, 32(SP)
-	VMOVDQU      64(SP), Y8
-	ANDQ         $-4, R13
-	VMOVDQU      96(SP), Y9
-	SHRQ         $0x02, AX
-	VPADDD       Y6, Y2, Y2
-	ADDQ         AX, R13
-	VPADDD       Y7, Y3, Y3
-	VPXOR        Y2, Y14, Y14
-	MOVQ         R9, SI
-	VPXOR        Y3, Y15, Y15
-	MOVQ         R11, DI
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	ADDQ         R13, SI
-	VPADDD       Y14, Y8, Y8
-	ADCQ         $0x00, DI
-	VPADDD       Y15, Y9, Y9
-	ADCQ         $0x00, R8
-	VPXOR        Y8, Y6, Y6
-	VPXOR        Y9, Y7, Y7
-	ADDQ         16(CX), SI
-	VPSLLD       $0x0c, Y6, Y10
-	ADCQ         24(CX), DI
-	VPSLLD       $0x0c, Y7, Y11
-	VPSRLD       $0x14, Y6, Y6
-	ADCQ         $0x01, R8
-	VPSRLD       $0x14, Y7, Y7
-	MOVQ         416(SP), DX
-	VPOR         Y10, Y6, Y6
-	VPOR         Y11, Y7, Y7
-	MULXQ        SI, R9, R10
-	VPADDD       Y6, Y2, Y2
-	MULXQ        DI, R11, R12
-	VPADDD       Y7, Y3, Y3
-	IMULQ        R8, DX
-	VPXOR        Y2, Y14, Y14
-	VPXOR        Y3, Y15, Y15
-	MOVQ         DX, R13
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	MOVQ         424(SP), DX
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPADDD       Y14, Y8, Y8
-	MULXQ        SI, AX, BX
-	VPADDD       Y15, Y9, Y9
-	ADDQ         AX, R11
-	VPXOR        Y8, Y6, Y6
-	ADCQ         BX, R12
-	VPXOR        Y9, Y7, Y7
-	VPSLLD       $0x07, Y6, Y10
-	MOVQ         432(SP), DX
-	VPSLLD       $0x07, Y7, Y11
-	MULXQ        DI, AX, BX
-	VPSRLD       $0x19, Y6, Y6
-	VPSRLD       $0x19, Y7, Y7
-	IMULQ        DX, R8
-	VPOR         Y10, Y6, Y6
-	ADDQ         AX, R9
-	VPOR         Y11, Y7, Y7
-	VPADDD       Y5, Y0, Y0
-	ADCQ         BX, R10
-	VPADDD       Y6, Y1, Y1
-	ADDQ         R8, R11
-	VPXOR        Y0, Y15, Y15
-	ADCQ         $0x00, R12
-	VPXOR        Y1, Y12, Y12
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	ADDQ         R10, R11
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	ADCQ         R12, R13
-	VPADDD       Y15, Y8, Y8
-	VPADDD       Y12, Y9, Y9
-	MOVQ         R13, R8
-	VPXOR        Y8, Y5, Y5
-	MOVQ         R13, AX
-	VPXOR        Y9, Y6, Y6
-	ANDQ         $0x03, R8
-	VPSLLD       $0x0c, Y5, Y10
-	VPSLLD       $0x0c, Y6, Y11
-	ANDQ         $-4, R13
-	VPSRLD       $0x14, Y5, Y5
-	SHRQ         $0x02, AX
-	VPSRLD       $0x14, Y6, Y6
-	VPOR         Y10, Y5, Y5
-	ADDQ         AX, R13
-	VPOR         Y11, Y6, Y6
-	MOVQ         R9, SI
-	VPADDD       Y5, Y0, Y0
-	VPADDD       Y6, Y1, Y1
-	MOVQ         R11, DI
-	VPXOR        Y0, Y15, Y15
-	ADDQ         R13, SI
-	VPXOR        Y1, Y12, Y12
-	ADCQ         $0x00, DI
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	ADCQ         $0x00, R8
-	VPADDD       Y15, Y8, Y8
-	ADDQ         32(CX), SI
-	VPADDD       Y12, Y9, Y9
-	VPXOR        Y8, Y5, Y5
-	ADCQ         40(CX), DI
-	VPXOR        Y9, Y6, Y6
-	ADCQ         $0x01, R8
-	VPSLLD       $0x07, Y5, Y10
-	MOVQ         416(SP), DX
-	VPSLLD       $0x07, Y6, Y11
-	VPSRLD       $0x19, Y5, Y5
-	MULXQ        SI, R9, R10
-	VPSRLD       $0x19, Y6, Y6
-	MULXQ        DI, R11, R12
-	VPOR         Y10, Y5, Y5
-	VPOR         Y11, Y6, Y6
-	IMULQ        R8, DX
-	VMOVDQU      Y8, 64(SP)
-	MOVQ         DX, R13
-	VMOVDQU      Y9, 96(SP)
-	VMOVDQU      (SP), Y8
-	MOVQ         424(SP), DX
-	VMOVDQU      32(SP), Y9
-	MULXQ        SI, AX, BX
-	VPADDD       Y7, Y2, Y2
-	ADDQ         AX, R11
-	VPADDD       Y4, Y3, Y3
-	VPXOR        Y2, Y13, Y13
-	ADCQ         BX, R12
-	VPXOR        Y3, Y14, Y14
-	MOVQ         432(SP), DX
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	MULXQ        DI, AX, BX
-	VPADDD       Y13, Y8, Y8
-	IMULQ        DX, R8
-	VPADDD       Y14, Y9, Y9
-	ADDQ         AX, R9
-	VPXOR        Y8, Y7, Y7
-	VPXOR        Y9, Y4, Y4
-	ADCQ         BX, R10
-	VPSLLD       $0x0c, Y7, Y10
-	ADDQ         R8, R11
-	VPSLLD       $0x0c, Y4, Y11
-	VPSRLD       $0x14, Y7, Y7
-	ADCQ         $0x00, R12
-	VPSRLD       $0x14, Y4, Y4
-	ADDQ         R10, R11
-	VPOR         Y10, Y7, Y7
-	VPOR         Y11, Y4, Y4
-	ADCQ         R12, R13
-	VPADDD       Y7, Y2, Y2
-	MOVQ         R13, R8
-	VPADDD       Y4, Y3, Y3
-	MOVQ         R13, AX
-	VPXOR        Y2, Y13, Y13
-	VPXOR        Y3, Y14, Y14
-	ANDQ         $0x03, R8
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	ANDQ         $-4, R13
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	VPADDD       Y13, Y8, Y8
-	SHRQ         $0x02, AX
-	VPADDD       Y14, Y9, Y9
-	ADDQ         AX, R13
-	VPXOR        Y8, Y7, Y7
-	MOVQ         R9, SI
-	VPXOR        Y9, Y4, Y4
-	VPSLLD       $0x07, Y7, Y10
-	MOVQ         R11, DI
-	VPSLLD       $0x07, Y4, Y11
-	ADDQ         R13, SI
-	VPSRLD       $0x19, Y7, Y7
-	VPSRLD       $0x19, Y4, Y4
-	ADCQ         $0x00, DI
-	VPOR         Y10, Y7, Y7
-	ADCQ         $0x00, R8
-	VPOR         Y11, Y4, Y4
-	ADDQ         $0x30, CX
-	DECQ         440(SP)
-	JNZ          round
-	ADDQ         (CX), SI
-	VMOVDQU      Y12, 256(SP)
-	ADCQ         8(CX), DI
-	ADCQ         $0x01, R8
-	MOVQ         416(SP), DX
-	MULXQ        SI, R9, R10
-	MULXQ        DI, R11, R12
-	IMULQ        R8, DX
-	VMOVDQU      Y13, 288(SP)
-	MOVQ         DX, R13
-	MOVQ         424(SP), DX
-	MULXQ        SI, AX, BX
-	ADDQ         AX, R11
-	ADCQ         BX, R12
-	MOVQ         432(SP), DX
-	VMOVDQU      Y14, 320(SP)
-	MULXQ        DI, AX, BX
-	IMULQ        DX, R8
-	ADDQ         AX, R9
-	ADCQ         BX, R10
-	ADDQ         R8, R11
-	ADCQ         $0x00, R12
-	ADDQ         R10, R11
-	VMOVDQU      Y15, 352(SP)
-	ADCQ         R12, R13
-	MOVQ         R13, R8
-	MOVQ         R13, AX
-	ANDQ         $0x03, R8
-	ANDQ         $-4, R13
-	SHRQ         $0x02, AX
-	VMOVDQU      Y8, 128(SP)
-	ADDQ         AX, R13
-	MOVQ         R9, SI
-	MOVQ         R11, DI
-	ADDQ         R13, SI
-	ADCQ         $0x00, DI
-	ADCQ         $0x00, R8
-	ADDQ         16(CX), SI
-	VMOVDQU      Y9, 160(SP)
-	ADCQ         24(CX), DI
-	ADCQ         $0x01, R8
-	MOVQ         416(SP), DX
-	MULXQ        SI, R9, R10
-	MULXQ        DI, R11, R12
-	IMULQ        R8, DX
-	VMOVDQU      64(SP), Y12
-	MOVQ         DX, R13
-	MOVQ         424(SP), DX
-	MULXQ        SI, AX, BX
-	ADDQ         AX, R11
-	ADCQ         BX, R12
-	MOVQ         432(SP), DX
-	VMOVDQU      Y12, 192(SP)
-	MULXQ        DI, AX, BX
-	IMULQ        DX, R8
-	ADDQ         AX, R9
-	ADCQ         BX, R10
-	ADDQ         R8, R11
-	ADCQ         $0x00, R12
-	ADDQ         R10, R11
-	VMOVDQU      96(SP), Y13
-	ADCQ         R12, R13
-	MOVQ         R13, R8
-	MOVQ         R13, AX
-	ANDQ         $0x03, R8
-	ANDQ         $-4, R13
-	SHRQ         $0x02, AX
-	VMOVDQU      Y13, 224(SP)
-	ADDQ         AX, R13
-	MOVQ         R9, SI
-	MOVQ         R11, DI
-	ADDQ         R13, SI
-	ADCQ         $0x00, DI
-	ADCQ         $0x00, R8
-	ADDQ         $0x20, CX
-	MOVQ         464(SP), BX
-	VPBROADCASTD (BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 4(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 8(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 12(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPBROADCASTD 16(BX), Y10
-	VPADDD       Y10, Y4, Y4
-	VPBROADCASTD 20(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 24(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 28(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VMOVDQU      Y8, (BX)
-	VMOVDQU      Y9, 64(BX)
-	VMOVDQU      Y10, 128(BX)
-	VMOVDQU      Y11, 192(BX)
-	VMOVDQU      Y12, 256(BX)
-	VMOVDQU      Y13, 320(BX)
-	VMOVDQU      Y14, 384(BX)
-	VMOVDQU      Y15, 448(BX)
-	MOVQ         464(SP), BX
-	VMOVDQU      128(SP), Y0
-	VMOVDQU      160(SP), Y1
-	VMOVDQU      192(SP), Y2
-	VMOVDQU      224(SP), Y3
-	VMOVDQU      256(SP), Y4
-	VMOVDQU      288(SP), Y5
-	VMOVDQU      320(SP), Y6
-	VMOVDQU      352(SP), Y7
-	VPBROADCASTD 32(BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 36(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 40(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 44(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPADDD       384(SP), Y4, Y4
-	VPBROADCASTD 52(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 56(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 60(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VMOVDQU      Y8, 32(BX)
-	VMOVDQU      Y9, 96(BX)
-	VMOVDQU      Y10, 160(BX)
-	VMOVDQU      Y11, 224(BX)
-	VMOVDQU      Y12, 288(BX)
-	VMOVDQU      Y13, 352(BX)
-	VMOVDQU      Y14, 416(BX)
-	VMOVDQU      Y15, 480(BX)
-	ADDQ         $0x00000200, BX
-	MOVQ         BX, 456(SP)
-	VMOVDQU      384(SP), Y12
-	VPADDD       eights<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
-	DECQ         448(SP)
-	JNZ          more
-	MOVQ         464(SP), BX
-	VMOVD        X12, 48(BX)
-	MOVQ         mac+32(FP), R9
-	MOVQ         SI, (R9)
-	MOVQ         DI, 8(R9)
-	MOVQ         R8, 16(R9)
+	VPADDD      Y4, Y0, Y0
+	ADDQ        (CX), SI
+	VPADDD      Y5, Y1, Y1
+	ADCQ        8(CX), DX
+	VPXOR       Y0, Y12, Y12
+	VPXOR       Y1, Y13, Y13
+	ADCQ        $0x01, R8
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	MULXQ       R13, DI, R9
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPADDD      Y8, Y12, Y8
+	MULXQ       R12, R10, R11
+	VPADDD      Y9, Y13, Y9
+	VPXOR       Y8, Y4, Y4
+	MOVQ        SI, DX
+	VPXOR       Y9, Y5, Y5
+	MULXQ       R12, AX, BX
+	VPSLLD      $0x0c, Y4, Y10
+	VPSLLD      $0x0c, Y5, Y11
+	ADDQ        AX, DI
+	VPSRLD      $0x14, Y4, Y4
+	VPSRLD      $0x14, Y5, Y5
+	ADCQ        BX, R9
+	VPOR        Y10, Y4, Y4
+	MULXQ       800(SP), DX, BX
+	VPOR        Y11, Y5, Y5
+	VPADDD      Y4, Y0, Y0
+	ADDQ        R10, DX
+	VPADDD      Y5, Y1, Y1
+	VPXOR       Y0, Y12, Y12
+	ADCQ        BX, R11
+	VPXOR       Y1, Y13, Y13
+	MOVQ        R8, AX
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	IMULQ       R12, AX
+	VPADDD      Y8, Y12, Y8
+	VPADDD      Y9, Y13, Y9
+	IMULQ       R13, R8
+	VPXOR       Y8, Y4, Y4
+	ADDQ        16(CX), DI
+	VPXOR       Y9, Y5, Y5
+	VPSLLD      $0x07, Y4, Y10
+	ADCQ        24(CX), R9
+	VPSLLD      $0x07, Y5, Y11
+	VPSRLD      $0x19, Y4, Y4
+	ADCQ        $0x01, R11
+	VPSRLD      $0x19, Y5, Y5
+	ADDQ        R8, DX
+	VPOR        Y10, Y4, Y4
+	VPOR        Y11, Y5, Y5
+	ADCQ        $0x00, R11
+	VMOVDQA     Y8, 512(R14)
+	VMOVDQA     Y9, 544(R14)
+	ADDQ        R9, DX
+	VPADDD      Y6, Y2, Y2
+	ADCQ        AX, R11
+	VPADDD      Y7, Y3, Y3
+	VPXOR       Y2, Y14, Y14
+	MOVQ        R11, R8
+	VPXOR       Y3, Y15, Y15
+	ANDQ        $0x03, R8
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	SHRQ        $0x02, R11
+	VPADDD      576(R14), Y14, Y8
+	VPADDD      608(R14), Y15, Y9
+	LEAQ        (R11)(R11*4), R11
+	VPXOR       Y8, Y6, Y6
+	ADDQ        R11, DI
+	VPXOR       Y9, Y7, Y7
+	VPSLLD      $0x0c, Y6, Y10
+	ADCQ        $0x00, DX
+	VPSLLD      $0x0c, Y7, Y11
+	VPSRLD      $0x14, Y6, Y6
+	ADCQ        $0x00, R8
+	VPSRLD      $0x14, Y7, Y7
+	MULXQ       R13, SI, R9
+	VPOR        Y10, Y6, Y6
+	VPOR        Y11, Y7, Y7
+	MULXQ       R12, R10, R11
+	VPADDD      Y6, Y2, Y2
+	VPADDD      Y7, Y3, Y3
+	MOVQ        DI, DX
+	VPXOR       Y2, Y14, Y14
+	MULXQ       R12, AX, BX
+	VPXOR       Y3, Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	ADDQ        AX, SI
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPADDD      Y8, Y14, Y8
+	ADCQ        BX, R9
+	VPADDD      Y9, Y15, Y9
+	MULXQ       800(SP), DX, BX
+	VPXOR       Y8, Y6, Y6
+	VPXOR       Y9, Y7, Y7
+	ADDQ        R10, DX
+	VPSLLD      $0x07, Y6, Y10
+	VPSLLD      $0x07, Y7, Y11
+	ADCQ        BX, R11
+	VPSRLD      $0x19, Y6, Y6
+	MOVQ        R8, AX
+	VPSRLD      $0x19, Y7, Y7
+	VPOR        Y10, Y6, Y6
+	IMULQ       R12, AX
+	VPOR        Y11, Y7, Y7
+	VPADDD      Y5, Y0, Y0
+	IMULQ       R13, R8
+	VPADDD      Y6, Y1, Y1
+	ADDQ        32(CX), SI
+	VPXOR       Y0, Y15, Y15
+	VPXOR       Y1, Y12, Y12
+	ADCQ        40(CX), R9
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	ADCQ        $0x01, R11
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	VPADDD      Y8, Y15, Y8
+	ADDQ        R8, DX
+	VPADDD      Y9, Y12, Y9
+	VPXOR       Y8, Y5, Y5
+	ADCQ        $0x00, R11
+	VPXOR       Y9, Y6, Y6
+	ADDQ        R9, DX
+	VPSLLD      $0x0c, Y5, Y10
+	VPSLLD      $0x0c, Y6, Y11
+	ADCQ        AX, R11
+	VPSRLD      $0x14, Y5, Y5
+	VPSRLD      $0x14, Y6, Y6
+	MOVQ        R11, R8
+	VPOR        Y10, Y5, Y5
+	ANDQ        $0x03, R8
+	VPOR        Y11, Y6, Y6
+	VPADDD      Y5, Y0, Y0
+	SHRQ        $0x02, R11
+	VPADDD      Y6, Y1, Y1
+	VPXOR       Y0, Y15, Y15
+	LEAQ        (R11)(R11*4), R11
+	VPXOR       Y1, Y12, Y12
+	ADDQ        R11, SI
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	ADCQ        $0x00, DX
+	VPADDD      Y8, Y15, Y8
+	VPADDD      Y9, Y12, Y9
+	ADCQ        $0x00, R8
+	VPXOR       Y8, Y5, Y5
+	MULXQ       R13, DI, R9
+	VPXOR       Y9, Y6, Y6
+	VPSLLD      $0x07, Y5, Y10
+	MULXQ       R12, R10, R11
+	VPSLLD      $0x07, Y6, Y11
+	VPSRLD      $0x19, Y5, Y5
+	MOVQ        SI, DX
+	VPSRLD      $0x19, Y6, Y6
+	MULXQ       R12, AX, BX
+	VPOR        Y10, Y5, Y5
+	VPOR        Y11, Y6, Y6
+	ADDQ        AX, DI
+	VMOVDQA     Y8, 576(R14)
+	VMOVDQA     Y9, 608(R14)
+	ADCQ        BX, R9
+	VPADDD      Y7, Y2, Y2
+	MULXQ       800(SP), DX, BX
+	VPADDD      Y4, Y3, Y3
+	VPXOR       Y2, Y13, Y13
+	ADDQ        R10, DX
+	VPXOR       Y3, Y14, Y14
+	ADCQ        BX, R11
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	MOVQ        R8, AX
+	VPADDD      512(R14), Y13, Y8
+	VPADDD      544(R14), Y14, Y9
+	IMULQ       R12, AX
+	VPXOR       Y8, Y7, Y7
+	IMULQ       R13, R8
+	VPXOR       Y9, Y4, Y4
+	VPSLLD      $0x0c, Y7, Y10
+	ADDQ        R8, DX
+	VPSLLD      $0x0c, Y4, Y11
+	VPSRLD      $0x14, Y7, Y7
+	ADCQ        $0x00, R11
+	VPSRLD      $0x14, Y4, Y4
+	ADDQ        R9, DX
+	VPOR        Y10, Y7, Y7
+	VPOR        Y11, Y4, Y4
+	ADCQ        AX, R11
+	VPADDD      Y7, Y2, Y2
+	VPADDD      Y4, Y3, Y3
+	MOVQ        R11, R8
+	VPXOR       Y2, Y13, Y13
+	ANDQ        $0x03, R8
+	VPXOR       Y3, Y14, Y14
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	SHRQ        $0x02, R11
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	VPADDD      Y8, Y13, Y8
+	LEAQ        (R11)(R11*4), R11
+	VPADDD      Y9, Y14, Y9
+	ADDQ        R11, DI
+	VPXOR       Y8, Y7, Y7
+	VPXOR       Y9, Y4, Y4
+	ADCQ        $0x00, DX
+	VPSLLD      $0x07, Y7, Y10
+	VPSLLD      $0x07, Y4, Y11
+	ADCQ        $0x00, R8
+	VPSRLD      $0x19, Y7, Y7
+	MOVQ        DI, SI
+	VPSRLD      $0x19, Y4, Y4
+	VPOR        Y10, Y7, Y7
+	ADDQ        $0x30, CX
+	VPOR        Y11, Y4, Y4
+	DECQ        808(SP)
+	JNZ         round
+	ADDQ        (CX), SI
+	VMOVDQA     Y12, 640(R14)
+	ADCQ        8(CX), DX
+	ADCQ        $0x01, R8
+	MULXQ       R13, DI, R9
+	MULXQ       R12, R10, R11
+	MOVQ        SI, DX
+	MULXQ       R12, AX, BX
+	ADDQ        AX, DI
+	ADCQ        BX, R9
+	VMOVDQA     Y13, 672(R14)
+	MULXQ       800(SP), DX, BX
+	ADDQ        R10, DX
+	ADCQ        BX, R11
+	MOVQ        R8, AX
+	IMULQ       R12, AX
+	IMULQ       R13, R8
+	ADDQ        16(CX), DI
+	ADCQ        24(CX), R9
+	ADCQ        $0x01, R11
+	VMOVDQA     Y14, 704(R14)
+	ADDQ        R8, DX
+	ADCQ        $0x00, R11
+	ADDQ        R9, DX
+	ADCQ        AX, R11
+	MOVQ        R11, R8
+	ANDQ        $0x03, R8
+	SHRQ        $0x02, R11
+	LEAQ        (R11)(R11*4), R11
+	ADDQ        R11, DI
+	VMOVDQA     Y15, 736(R14)
+	ADCQ        $0x00, DX
+	ADCQ        $0x00, R8
+	MULXQ       R13, SI, R9
+	MULXQ       R12, R10, R11
+	MOVQ        DI, DX
+	MULXQ       R12, AX, BX
+	ADDQ        AX, SI
+	ADCQ        BX, R9
+	MULXQ       800(SP), DX, BX
+	VMOVDQA     Y8, 512(R14)
+	ADDQ        R10, DX
+	ADCQ        BX, R11
+	MOVQ        R8, AX
+	IMULQ       R12, AX
+	IMULQ       R13, R8
+	ADDQ        R8, DX
+	ADCQ        $0x00, R11
+	ADDQ        R9, DX
+	ADCQ        AX, R11
+	VMOVDQA     Y9, 544(R14)
+	MOVQ        R11, R8
+	ANDQ        $0x03, R8
+	SHRQ        $0x02, R11
+	LEAQ        (R11)(R11*4), R11
+	ADDQ        R11, SI
+	ADCQ        $0x00, DX
+	ADCQ        $0x00, R8
+	ADDQ        $0x20, CX
+	VPADDD      (R14), Y0, Y0
+	VPADDD      32(R14), Y1, Y1
+	VPADDD      64(R14), Y2, Y2
+	VPADDD      96(R14), Y3, Y3
+	VPADDD      128(R14), Y4, Y4
+	VPADDD      160(R14), Y5, Y5
+	VPADDD      192(R14), Y6, Y6
+	VPADDD      224(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VMOVDQU     Y8, (BX)
+	VMOVDQU     Y9, 64(BX)
+	VMOVDQU     Y10, 128(BX)
+	VMOVDQU     Y11, 192(BX)
+	VMOVDQU     Y12, 256(BX)
+	VMOVDQU     Y13, 320(BX)
+	VMOVDQU     Y14, 384(BX)
+	VMOVDQU     Y15, 448(BX)
+	VMOVDQA     512(R14), Y0
+	VPADDD      256(R14), Y0, Y0
+	VMOVDQA     544(R14), Y1
+	VPADDD      288(R14), Y1, Y1
+	VMOVDQA     576(R14), Y2
+	VPADDD      320(R14), Y2, Y2
+	VMOVDQA     608(R14), Y3
+	VPADDD      352(R14), Y3, Y3
+	VMOVDQA     640(R14), Y4
+	VPADDD      384(R14), Y4, Y4
+	VMOVDQA     672(R14), Y5
+	VPADDD      416(R14), Y5, Y5
+	VMOVDQA     704(R14), Y6
+	VPADDD      448(R14), Y6, Y6
+	VMOVDQA     736(R14), Y7
+	VPADDD      480(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VMOVDQU     Y8, 32(BX)
+	VMOVDQU     Y9, 96(BX)
+	VMOVDQU     Y10, 160(BX)
+	VMOVDQU     Y11, 224(BX)
+	VMOVDQU     Y12, 288(BX)
+	VMOVDQU     Y13, 352(BX)
+	VMOVDQU     Y14, 416(BX)
+	VMOVDQU     Y15, 480(BX)
+	ADDQ        $0x00000200, BX
+	MOVQ        BX, 824(SP)
+	VMOVDQA     384(R14), Y12
+	VPADDD      eights<>+0(SB), Y12, Y12
+	VMOVDQA     Y12, 384(R14)
+	DECQ        816(SP)
+	JNZ         more
+	MOVQ        state+8(FP), BX
+	VMOVD       X12, 48(BX)
+	MOVQ        mac+32(FP), R9
+	MOVQ        SI, (R9)
+	MOVQ        DX, 8(R9)
+	MOVQ        R8, 16(R9)
 	VZEROUPPER
 	RET
 
 // func xor(dst *byte, state *[16]uint32, n int)
 // Requires: AVX, AVX2
-TEXT ·xor(SB), $472-24
+TEXT ·xor(SB), $832-24
+	LEAQ         31(SP), R14
+	ANDQ         $-32, R14
 	MOVQ         n+16(FP), AX
-	MOVQ         AX, 448(SP)
+	MOVQ         AX, 816(SP)
 	MOVQ         dst+0(FP), AX
-	MOVQ         AX, 456(SP)
+	MOVQ         AX, 824(SP)
 	MOVQ         state+8(FP), BX
-	MOVQ         BX, 464(SP)
-	VPBROADCASTD 48(BX), Y12
-	VPADDD       lanes<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
+	VPBROADCASTD (BX), Y0
+	VMOVDQA      Y0, (R14)
+	VPBROADCASTD 4(BX), Y0
+	VMOVDQA      Y0, 32(R14)
+	VPBROADCASTD 8(BX), Y0
+	VMOVDQA      Y0, 64(R14)
+	VPBROADCASTD 12(BX), Y0
+	VMOVDQA      Y0, 96(R14)
+	VPBROADCASTD 16(BX), Y0
+	VMOVDQA      Y0, 128(R14)
+	VPBROADCASTD 20(BX), Y0
+	VMOVDQA      Y0, 160(R14)
+	VPBROADCASTD 24(BX), Y0
+	VMOVDQA      Y0, 192(R14)
+	VPBROADCASTD 28(BX), Y0
+	VMOVDQA      Y0, 224(R14)
+	VPBROADCASTD 32(BX), Y0
+	VMOVDQA      Y0, 256(R14)
+	VPBROADCASTD 36(BX), Y0
+	VMOVDQA      Y0, 288(R14)
+	VPBROADCASTD 40(BX), Y0
+	VMOVDQA      Y0, 320(R14)
+	VPBROADCASTD 44(BX), Y0
+	VMOVDQA      Y0, 352(R14)
+	VPBROADCASTD 48(BX), Y0
+	VPADDD       lanes<>+0(SB), Y0, Y0
+	VMOVDQA      Y0, 384(R14)
+	VPBROADCASTD 52(BX), Y0
+	VMOVDQA      Y0, 416(R14)
+	VPBROADCASTD 56(BX), Y0
+	VMOVDQA      Y0, 448(R14)
+	VPBROADCASTD 60(BX), Y0
+	VMOVDQA      Y0, 480(R14)
 
 more:
-	MOVQ         464(SP), BX
-	VPBROADCASTD 40(BX), Y10
-	VMOVDQU      Y10, 64(SP)
-	VPBROADCASTD 44(BX), Y10
-	VMOVDQU      Y10, 96(SP)
-	VPBROADCASTD (BX), Y0
-	VPBROADCASTD 4(BX), Y1
-	VPBROADCASTD 8(BX), Y2
-	VPBROADCASTD 12(BX), Y3
-	VPBROADCASTD 16(BX), Y4
-	VPBROADCASTD 20(BX), Y5
-	VPBROADCASTD 24(BX), Y6
-	VPBROADCASTD 28(BX), Y7
-	VPBROADCASTD 32(BX), Y8
-	VPBROADCASTD 36(BX), Y9
-	VPBROADCASTD 52(BX), Y13
-	VPBROADCASTD 56(BX), Y14
-	VPBROADCASTD 60(BX), Y15
-	VMOVDQU      384(SP), Y12
-	MOVQ         $0x0000000a, 440(SP)
+	VMOVDQA 320(R14), Y10
+	VMOVDQA Y10, 576(R14)
+	VMOVDQA 352(R14), Y11
+	VMOVDQA Y11, 608(R14)
+	VMOVDQA (R14), Y0
+	VMOVDQA 32(R14), Y1
+	VMOVDQA 64(R14), Y2
+	VMOVDQA 96(R14), Y3
+	VMOVDQA 128(R14), Y4
+	VMOVDQA 160(R14), Y5
+	VMOVDQA 192(R14), Y6
+	VMOVDQA 224(R14), Y7
+	VMOVDQA 256(R14), Y8
+	VMOVDQA 288(R14), Y9
+	VMOVDQA 384(R14), Y12
+	VMOVDQA 416(R14), Y13
+	VMOVDQA 448(R14), Y14
+	VMOVDQA 480(R14), Y15
+	MOVQ    $0x0000000a, 808(SP)
 
 round:
-	VPADDD       Y4, Y0, Y0
-	VPADDD       Y5, Y1, Y1
-	VPXOR        Y0, Y12, Y12
-	VPXOR        Y1, Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	VPADDD       Y12, Y8, Y8
-	VPADDD       Y13, Y9, Y9
-	VPXOR        Y8, Y4, Y4
-	VPXOR        Y9, Y5, Y5
-	VPSLLD       $0x0c, Y4, Y10
-	VPSLLD       $0x0c, Y5, Y11
-	VPSRLD       $0x14, Y4, Y4
-	VPSRLD       $0x14, Y5, Y5
-	VPOR         Y10, Y4, Y4
-	VPOR         Y11, Y5, Y5
-	VPADDD       Y4, Y0, Y0
-	VPADDD       Y5, Y1, Y1
-	VPXOR        Y0, Y12, Y12
-	VPXOR        Y1, Y13, Y13
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	VPADDD       Y12, Y8, Y8
-	VPADDD       Y13, Y9, Y9
-	VPXOR        Y8, Y4, Y4
-	VPXOR        Y9, Y5, Y5
-	VPSLLD       $0x07, Y4, Y10
-	VPSLLD       $0x07, Y5, Y11
-	VPSRLD       $0x19, Y4, Y4
-	VPSRLD       $0x19, Y5, Y5
-	VPOR         Y10, Y4, Y4
-	VPOR         Y11, Y5, Y5
-	VMOVDQU      Y8, (SP)
-	VMOVDQU      Y9, 32(SP)
-	VMOVDQU      64(SP), Y8
-	VMOVDQU      96(SP), Y9
-	VPADDD       Y6, Y2, Y2
-	VPADDD       Y7, Y3, Y3
-	VPXOR        Y2, Y14, Y14
-	VPXOR        Y3, Y15, Y15
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	VPADDD       Y14, Y8, Y8
-	VPADDD       Y15, Y9, Y9
-	VPXOR        Y8, Y6, Y6
-	VPXOR        Y9, Y7, Y7
-	VPSLLD       $0x0c, Y6, Y10
-	VPSLLD       $0x0c, Y7, Y11
-	VPSRLD       $0x14, Y6, Y6
-	VPSRLD       $0x14, Y7, Y7
-	VPOR         Y10, Y6, Y6
-	VPOR         Y11, Y7, Y7
-	VPADDD       Y6, Y2, Y2
-	VPADDD       Y7, Y3, Y3
-	VPXOR        Y2, Y14, Y14
-	VPXOR        Y3, Y15, Y15
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPADDD       Y14, Y8, Y8
-	VPADDD       Y15, Y9, Y9
-	VPXOR        Y8, Y6, Y6
-	VPXOR        Y9, Y7, Y7
-	VPSLLD       $0x07, Y6, Y10
-	VPSLLD       $0x07, Y7, Y11
-	VPSRLD       $0x19, Y6, Y6
-	VPSRLD       $0x19, Y7, Y7
-	VPOR         Y10, Y6, Y6
-	VPOR         Y11, Y7, Y7
-	VPADDD       Y5, Y0, Y0
-	VPADDD       Y6, Y1, Y1
-	VPXOR        Y0, Y15, Y15
-	VPXOR        Y1, Y12, Y12
-	VPSHUFB      rotate16<>+0(SB), Y15, Y15
-	VPSHUFB      rotate16<>+0(SB), Y12, Y12
-	VPADDD       Y15, Y8, Y8
-	VPADDD       Y12, Y9, Y9
-	VPXOR        Y8, Y5, Y5
-	VPXOR        Y9, Y6, Y6
-	VPSLLD       $0x0c, Y5, Y10
-	VPSLLD       $0x0c, Y6, Y11
-	VPSRLD       $0x14, Y5, Y5
-	VPSRLD       $0x14, Y6, Y6
-	VPOR         Y10, Y5, Y5
-	VPOR         Y11, Y6, Y6
-	VPADDD       Y5, Y0, Y0
-	VPADDD       Y6, Y1, Y1
-	VPXOR        Y0, Y15, Y15
-	VPXOR        Y1, Y12, Y12
-	VPSHUFB      rotate8<>+0(SB), Y15, Y15
-	VPSHUFB      rotate8<>+0(SB), Y12, Y12
-	VPADDD       Y15, Y8, Y8
-	VPADDD       Y12, Y9, Y9
-	VPXOR        Y8, Y5, Y5
-	VPXOR        Y9, Y6, Y6
-	VPSLLD       $0x07, Y5, Y10
-	VPSLLD       $0x07, Y6, Y11
-	VPSRLD       $0x19, Y5, Y5
-	VPSRLD       $0x19, Y6, Y6
-	VPOR         Y10, Y5, Y5
-	VPOR         Y11, Y6, Y6
-	VMOVDQU      Y8, 64(SP)
-	VMOVDQU      Y9, 96(SP)
-	VMOVDQU      (SP), Y8
-	VMOVDQU      32(SP), Y9
-	VPADDD       Y7, Y2, Y2
-	VPADDD       Y4, Y3, Y3
-	VPXOR        Y2, Y13, Y13
-	VPXOR        Y3, Y14, Y14
-	VPSHUFB      rotate16<>+0(SB), Y13, Y13
-	VPSHUFB      rotate16<>+0(SB), Y14, Y14
-	VPADDD       Y13, Y8, Y8
-	VPADDD       Y14, Y9, Y9
-	VPXOR        Y8, Y7, Y7
-	VPXOR        Y9, Y4, Y4
-	VPSLLD       $0x0c, Y7, Y10
-	VPSLLD       $0x0c, Y4, Y11
-	VPSRLD       $0x14, Y7, Y7
-	VPSRLD       $0x14, Y4, Y4
-	VPOR         Y10, Y7, Y7
-	VPOR         Y11, Y4, Y4
-	VPADDD       Y7, Y2, Y2
-	VPADDD       Y4, Y3, Y3
-	VPXOR        Y2, Y13, Y13
-	VPXOR        Y3, Y14, Y14
-	VPSHUFB      rotate8<>+0(SB), Y13, Y13
-	VPSHUFB      rotate8<>+0(SB), Y14, Y14
-	VPADDD       Y13, Y8, Y8
-	VPADDD       Y14, Y9, Y9
-	VPXOR        Y8, Y7, Y7
-	VPXOR        Y9, Y4, Y4
-	VPSLLD       $0x07, Y7, Y10
-	VPSLLD       $0x07, Y4, Y11
-	VPSRLD       $0x19, Y7, Y7
-	VPSRLD       $0x19, Y4, Y4
-	VPOR         Y10, Y7, Y7
-	VPOR         Y11, Y4, Y4
-	DECQ         440(SP)
-	JNZ          round
-	VMOVDQU      Y12, 256(SP)
-	VMOVDQU      Y13, 288(SP)
-	VMOVDQU      Y14, 320(SP)
-	VMOVDQU      Y15, 352(SP)
-	VMOVDQU      Y8, 128(SP)
-	VMOVDQU      Y9, 160(SP)
-	VMOVDQU      64(SP), Y12
-	VMOVDQU      Y12, 192(SP)
-	VMOVDQU      96(SP), Y13
-	VMOVDQU      Y13, 224(SP)
-	MOVQ         464(SP), BX
-	VPBROADCASTD (BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 4(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 8(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 12(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPBROADCASTD 16(BX), Y10
-	VPADDD       Y10, Y4, Y4
-	VPBROADCASTD 20(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 24(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 28(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VPXOR        (BX), Y8, Y8
-	VMOVDQU      Y8, (BX)
-	VPXOR        64(BX), Y9, Y9
-	VMOVDQU      Y9, 64(BX)
-	VPXOR        128(BX), Y10, Y10
-	VMOVDQU      Y10, 128(BX)
-	VPXOR        192(BX), Y11, Y11
-	VMOVDQU      Y11, 192(BX)
-	VPXOR        256(BX), Y12, Y12
-	VMOVDQU      Y12, 256(BX)
-	VPXOR        320(BX), Y13, Y13
-	VMOVDQU      Y13, 320(BX)
-	VPXOR        384(BX), Y14, Y14
-	VMOVDQU      Y14, 384(BX)
-	VPXOR        448(BX), Y15, Y15
-	VMOVDQU      Y15, 448(BX)
-	MOVQ         464(SP), BX
-	VMOVDQU      128(SP), Y0
-	VMOVDQU      160(SP), Y1
-	VMOVDQU      192(SP), Y2
-	VMOVDQU      224(SP), Y3
-	VMOVDQU      256(SP), Y4
-	VMOVDQU      288(SP), Y5
-	VMOVDQU      320(SP), Y6
-	VMOVDQU      352(SP), Y7
-	VPBROADCASTD 32(BX), Y10
-	VPADDD       Y10, Y0, Y0
-	VPBROADCASTD 36(BX), Y10
-	VPADDD       Y10, Y1, Y1
-	VPBROADCASTD 40(BX), Y10
-	VPADDD       Y10, Y2, Y2
-	VPBROADCASTD 44(BX), Y10
-	VPADDD       Y10, Y3, Y3
-	VPADDD       384(SP), Y4, Y4
-	VPBROADCASTD 52(BX), Y10
-	VPADDD       Y10, Y5, Y5
-	VPBROADCASTD 56(BX), Y10
-	VPADDD       Y10, Y6, Y6
-	VPBROADCASTD 60(BX), Y10
-	VPADDD       Y10, Y7, Y7
-	VPUNPCKLDQ   Y1, Y0, Y8
-	VPUNPCKHDQ   Y1, Y0, Y9
-	VPUNPCKLDQ   Y3, Y2, Y10
-	VPUNPCKHDQ   Y3, Y2, Y11
-	VPUNPCKLDQ   Y5, Y4, Y12
-	VPUNPCKHDQ   Y5, Y4, Y13
-	VPUNPCKLDQ   Y7, Y6, Y14
-	VPUNPCKHDQ   Y7, Y6, Y15
-	VPUNPCKLQDQ  Y10, Y8, Y0
-	VPUNPCKHQDQ  Y10, Y8, Y1
-	VPUNPCKLQDQ  Y11, Y9, Y2
-	VPUNPCKHQDQ  Y11, Y9, Y3
-	VPUNPCKLQDQ  Y14, Y12, Y4
-	VPUNPCKHQDQ  Y14, Y12, Y5
-	VPUNPCKLQDQ  Y15, Y13, Y6
-	VPUNPCKHQDQ  Y15, Y13, Y7
-	VPERM2I128   $0x20, Y4, Y0, Y8
-	VPERM2I128   $0x31, Y4, Y0, Y12
-	VPERM2I128   $0x20, Y5, Y1, Y9
-	VPERM2I128   $0x31, Y5, Y1, Y13
-	VPERM2I128   $0x20, Y6, Y2, Y10
-	VPERM2I128   $0x31, Y6, Y2, Y14
-	VPERM2I128   $0x20, Y7, Y3, Y11
-	VPERM2I128   $0x31, Y7, Y3, Y15
-	MOVQ         456(SP), BX
-	VPXOR        32(BX), Y8, Y8
-	VMOVDQU      Y8, 32(BX)
-	VPXOR        96(BX), Y9, Y9
-	VMOVDQU      Y9, 96(BX)
-	VPXOR        160(BX), Y10, Y10
-	VMOVDQU      Y10, 160(BX)
-	VPXOR        224(BX), Y11, Y11
-	VMOVDQU      Y11, 224(BX)
-	VPXOR        288(BX), Y12, Y12
-	VMOVDQU      Y12, 288(BX)
-	VPXOR        352(BX), Y13, Y13
-	VMOVDQU      Y13, 352(BX)
-	VPXOR        416(BX), Y14, Y14
-	VMOVDQU      Y14, 416(BX)
-	VPXOR        480(BX), Y15, Y15
-	VMOVDQU      Y15, 480(BX)
-	ADDQ         $0x00000200, BX
-	MOVQ         BX, 456(SP)
-	VMOVDQU      384(SP), Y12
-	VPADDD       eights<>+0(SB), Y12, Y12
-	VMOVDQU      Y12, 384(SP)
-	DECQ         448(SP)
-	JNZ          more
-	MOVQ         464(SP), BX
-	VMOVD        X12, 48(BX)
+	VPADDD      Y4, Y0, Y0
+	VPADDD      Y5, Y1, Y1
+	VPXOR       Y0, Y12, Y12
+	VPXOR       Y1, Y13, Y13
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPADDD      Y8, Y12, Y8
+	VPADDD      Y9, Y13, Y9
+	VPXOR       Y8, Y4, Y4
+	VPXOR       Y9, Y5, Y5
+	VPSLLD      $0x0c, Y4, Y10
+	VPSLLD      $0x0c, Y5, Y11
+	VPSRLD      $0x14, Y4, Y4
+	VPSRLD      $0x14, Y5, Y5
+	VPOR        Y10, Y4, Y4
+	VPOR        Y11, Y5, Y5
+	VPADDD      Y4, Y0, Y0
+	VPADDD      Y5, Y1, Y1
+	VPXOR       Y0, Y12, Y12
+	VPXOR       Y1, Y13, Y13
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	VPADDD      Y8, Y12, Y8
+	VPADDD      Y9, Y13, Y9
+	VPXOR       Y8, Y4, Y4
+	VPXOR       Y9, Y5, Y5
+	VPSLLD      $0x07, Y4, Y10
+	VPSLLD      $0x07, Y5, Y11
+	VPSRLD      $0x19, Y4, Y4
+	VPSRLD      $0x19, Y5, Y5
+	VPOR        Y10, Y4, Y4
+	VPOR        Y11, Y5, Y5
+	VMOVDQA     Y8, 512(R14)
+	VMOVDQA     Y9, 544(R14)
+	VPADDD      Y6, Y2, Y2
+	VPADDD      Y7, Y3, Y3
+	VPXOR       Y2, Y14, Y14
+	VPXOR       Y3, Y15, Y15
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	VPADDD      576(R14), Y14, Y8
+	VPADDD      608(R14), Y15, Y9
+	VPXOR       Y8, Y6, Y6
+	VPXOR       Y9, Y7, Y7
+	VPSLLD      $0x0c, Y6, Y10
+	VPSLLD      $0x0c, Y7, Y11
+	VPSRLD      $0x14, Y6, Y6
+	VPSRLD      $0x14, Y7, Y7
+	VPOR        Y10, Y6, Y6
+	VPOR        Y11, Y7, Y7
+	VPADDD      Y6, Y2, Y2
+	VPADDD      Y7, Y3, Y3
+	VPXOR       Y2, Y14, Y14
+	VPXOR       Y3, Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPADDD      Y8, Y14, Y8
+	VPADDD      Y9, Y15, Y9
+	VPXOR       Y8, Y6, Y6
+	VPXOR       Y9, Y7, Y7
+	VPSLLD      $0x07, Y6, Y10
+	VPSLLD      $0x07, Y7, Y11
+	VPSRLD      $0x19, Y6, Y6
+	VPSRLD      $0x19, Y7, Y7
+	VPOR        Y10, Y6, Y6
+	VPOR        Y11, Y7, Y7
+	VPADDD      Y5, Y0, Y0
+	VPADDD      Y6, Y1, Y1
+	VPXOR       Y0, Y15, Y15
+	VPXOR       Y1, Y12, Y12
+	VPSHUFB     rotate16<>+0(SB), Y15, Y15
+	VPSHUFB     rotate16<>+0(SB), Y12, Y12
+	VPADDD      Y8, Y15, Y8
+	VPADDD      Y9, Y12, Y9
+	VPXOR       Y8, Y5, Y5
+	VPXOR       Y9, Y6, Y6
+	VPSLLD      $0x0c, Y5, Y10
+	VPSLLD      $0x0c, Y6, Y11
+	VPSRLD      $0x14, Y5, Y5
+	VPSRLD      $0x14, Y6, Y6
+	VPOR        Y10, Y5, Y5
+	VPOR        Y11, Y6, Y6
+	VPADDD      Y5, Y0, Y0
+	VPADDD      Y6, Y1, Y1
+	VPXOR       Y0, Y15, Y15
+	VPXOR       Y1, Y12, Y12
+	VPSHUFB     rotate8<>+0(SB), Y15, Y15
+	VPSHUFB     rotate8<>+0(SB), Y12, Y12
+	VPADDD      Y8, Y15, Y8
+	VPADDD      Y9, Y12, Y9
+	VPXOR       Y8, Y5, Y5
+	VPXOR       Y9, Y6, Y6
+	VPSLLD      $0x07, Y5, Y10
+	VPSLLD      $0x07, Y6, Y11
+	VPSRLD      $0x19, Y5, Y5
+	VPSRLD      $0x19, Y6, Y6
+	VPOR        Y10, Y5, Y5
+	VPOR        Y11, Y6, Y6
+	VMOVDQA     Y8, 576(R14)
+	VMOVDQA     Y9, 608(R14)
+	VPADDD      Y7, Y2, Y2
+	VPADDD      Y4, Y3, Y3
+	VPXOR       Y2, Y13, Y13
+	VPXOR       Y3, Y14, Y14
+	VPSHUFB     rotate16<>+0(SB), Y13, Y13
+	VPSHUFB     rotate16<>+0(SB), Y14, Y14
+	VPADDD      512(R14), Y13, Y8
+	VPADDD      544(R14), Y14, Y9
+	VPXOR       Y8, Y7, Y7
+	VPXOR       Y9, Y4, Y4
+	VPSLLD      $0x0c, Y7, Y10
+	VPSLLD      $0x0c, Y4, Y11
+	VPSRLD      $0x14, Y7, Y7
+	VPSRLD      $0x14, Y4, Y4
+	VPOR        Y10, Y7, Y7
+	VPOR        Y11, Y4, Y4
+	VPADDD      Y7, Y2, Y2
+	VPADDD      Y4, Y3, Y3
+	VPXOR       Y2, Y13, Y13
+	VPXOR       Y3, Y14, Y14
+	VPSHUFB     rotate8<>+0(SB), Y13, Y13
+	VPSHUFB     rotate8<>+0(SB), Y14, Y14
+	VPADDD      Y8, Y13, Y8
+	VPADDD      Y9, Y14, Y9
+	VPXOR       Y8, Y7, Y7
+	VPXOR       Y9, Y4, Y4
+	VPSLLD      $0x07, Y7, Y10
+	VPSLLD      $0x07, Y4, Y11
+	VPSRLD      $0x19, Y7, Y7
+	VPSRLD      $0x19, Y4, Y4
+	VPOR        Y10, Y7, Y7
+	VPOR        Y11, Y4, Y4
+	DECQ        808(SP)
+	JNZ         round
+	VMOVDQA     Y12, 640(R14)
+	VMOVDQA     Y13, 672(R14)
+	VMOVDQA     Y14, 704(R14)
+	VMOVDQA     Y15, 736(R14)
+	VMOVDQA     Y8, 512(R14)
+	VMOVDQA     Y9, 544(R14)
+	VPADDD      (R14), Y0, Y0
+	VPADDD      32(R14), Y1, Y1
+	VPADDD      64(R14), Y2, Y2
+	VPADDD      96(R14), Y3, Y3
+	VPADDD      128(R14), Y4, Y4
+	VPADDD      160(R14), Y5, Y5
+	VPADDD      192(R14), Y6, Y6
+	VPADDD      224(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VPXOR       (BX), Y8, Y8
+	VMOVDQU     Y8, (BX)
+	VPXOR       64(BX), Y9, Y9
+	VMOVDQU     Y9, 64(BX)
+	VPXOR       128(BX), Y10, Y10
+	VMOVDQU     Y10, 128(BX)
+	VPXOR       192(BX), Y11, Y11
+	VMOVDQU     Y11, 192(BX)
+	VPXOR       256(BX), Y12, Y12
+	VMOVDQU     Y12, 256(BX)
+	VPXOR       320(BX), Y13, Y13
+	VMOVDQU     Y13, 320(BX)
+	VPXOR       384(BX), Y14, Y14
+	VMOVDQU     Y14, 384(BX)
+	VPXOR       448(BX), Y15, Y15
+	VMOVDQU     Y15, 448(BX)
+	VMOVDQA     512(R14), Y0
+	VPADDD      256(R14), Y0, Y0
+	VMOVDQA     544(R14), Y1
+	VPADDD      288(R14), Y1, Y1
+	VMOVDQA     576(R14), Y2
+	VPADDD      320(R14), Y2, Y2
+	VMOVDQA     608(R14), Y3
+	VPADDD      352(R14), Y3, Y3
+	VMOVDQA     640(R14), Y4
+	VPADDD      384(R14), Y4, Y4
+	VMOVDQA     672(R14), Y5
+	VPADDD      416(R14), Y5, Y5
+	VMOVDQA     704(R14), Y6
+	VPADDD      448(R14), Y6, Y6
+	VMOVDQA     736(R14), Y7
+	VPADDD      480(R14), Y7, Y7
+	VPUNPCKLDQ  Y1, Y0, Y8
+	VPUNPCKHDQ  Y1, Y0, Y9
+	VPUNPCKLDQ  Y3, Y2, Y10
+	VPUNPCKHDQ  Y3, Y2, Y11
+	VPUNPCKLDQ  Y5, Y4, Y12
+	VPUNPCKHDQ  Y5, Y4, Y13
+	VPUNPCKLDQ  Y7, Y6, Y14
+	VPUNPCKHDQ  Y7, Y6, Y15
+	VPUNPCKLQDQ Y10, Y8, Y0
+	VPUNPCKHQDQ Y10, Y8, Y1
+	VPUNPCKLQDQ Y11, Y9, Y2
+	VPUNPCKHQDQ Y11, Y9, Y3
+	VPUNPCKLQDQ Y14, Y12, Y4
+	VPUNPCKHQDQ Y14, Y12, Y5
+	VPUNPCKLQDQ Y15, Y13, Y6
+	VPUNPCKHQDQ Y15, Y13, Y7
+	VPERM2I128  $0x20, Y4, Y0, Y8
+	VPERM2I128  $0x31, Y4, Y0, Y12
+	VPERM2I128  $0x20, Y5, Y1, Y9
+	VPERM2I128  $0x31, Y5, Y1, Y13
+	VPERM2I128  $0x20, Y6, Y2, Y10
+	VPERM2I128  $0x31, Y6, Y2, Y14
+	VPERM2I128  $0x20, Y7, Y3, Y11
+	VPERM2I128  $0x31, Y7, Y3, Y15
+	MOVQ        824(SP), BX
+	VPXOR       32(BX), Y8, Y8
+	VMOVDQU     Y8, 32(BX)
+	VPXOR       96(BX), Y9, Y9
+	VMOVDQU     Y9, 96(BX)
+	VPXOR       160(BX), Y10, Y10
+	VMOVDQU     Y10, 160(BX)
+	VPXOR       224(BX), Y11, Y11
+	VMOVDQU     Y11, 224(BX)
+	VPXOR       288(BX), Y12, Y12
+	VMOVDQU     Y12, 288(BX)
+	VPXOR       352(BX), Y13, Y13
+	VMOVDQU     Y13, 352(BX)
+	VPXOR       416(BX), Y14, Y14
+	VMOVDQU     Y14, 416(BX)
+	VPXOR       480(BX), Y15, Y15
+	VMOVDQU     Y15, 480(BX)
+	ADDQ        $0x00000200, BX
+	MOVQ        BX, 824(SP)
+	VMOVDQA     384(R14), Y12
+	VPADDD      eights<>+0(SB), Y12, Y12
+	VMOVDQA     Y12, 384(R14)
+	DECQ        816(SP)
+	JNZ         more
+	MOVQ        state+8(FP), BX
+	VMOVD       X12, 48(BX)
 	VZEROUPPER
 	RET
 
 // func poly(msg *byte, n int, mac *[6]uint64)
 // Requires: BMI2
-TEXT ·poly(SB), $32-24
+TEXT ·poly(SB), $16-24
 	MOVQ n+8(FP), AX
-	MOVQ AX, 24(SP)
-	MOVQ mac+16(FP), R9
-	MOVQ 24(R9), AX
-	MOVQ AX, (SP)
-	MOVQ 32(R9), AX
 	MOVQ AX, 8(SP)
-	MOVQ 40(R9), AX
-	MOVQ AX, 16(SP)
+	MOVQ mac+16(FP), R9
+	MOVQ 24(R9), R12
+	MOVQ 32(R9), AX
+	MOVQ AX, (SP)
+	MOVQ 40(R9), R13
 	MOVQ (R9), SI
-	MOVQ 8(R9), DI
+	MOVQ 8(R9), DX
 	MOVQ 16(R9), R8
 	MOVQ msg+0(FP), CX
 
 more:
 	ADDQ  (CX), SI
-	ADCQ  8(CX), DI
+	ADCQ  8(CX), DX
 	ADCQ  $0x01, R8
-	MOVQ  (SP), DX
-	MULXQ SI, R9, R10
-	MULXQ DI, R11, R12
-	IMULQ R8, DX
-	MOVQ  DX, R13
-	MOVQ  8(SP), DX
-	MULXQ SI, AX, BX
-	ADDQ  AX, R11
-	ADCQ  BX, R12
-	MOVQ  16(SP), DX
-	MULXQ DI, AX, BX
-	IMULQ DX, R8
-	ADDQ  AX, R9
-	ADCQ  BX, R10
-	ADDQ  R8, R11
-	ADCQ  $0x00, R12
-	ADDQ  R10, R11
-	ADCQ  R12, R13
-	MOVQ  R13, R8
-	MOVQ  R13, AX
+	MULXQ R13, DI, R9
+	MULXQ R12, R10, R11
+	MOVQ  SI, DX
+	MULXQ R12, AX, BX
+	ADDQ  AX, DI
+	ADCQ  BX, R9
+	MULXQ (SP), DX, BX
+	ADDQ  R10, DX
+	ADCQ  BX, R11
+	MOVQ  R8, AX
+	IMULQ R12, AX
+	IMULQ R13, R8
+	ADDQ  R8, DX
+	ADCQ  $0x00, R11
+	ADDQ  R9, DX
+	ADCQ  AX, R11
+	MOVQ  R11, R8
 	ANDQ  $0x03, R8
-	ANDQ  $-4, R13
-	SHRQ  $0x02, AX
-	ADDQ  AX, R13
-	MOVQ  R9, SI
-	MOVQ  R11, DI
-	ADDQ  R13, SI
-	ADCQ  $0x00, DI
+	SHRQ  $0x02, R11
+	LEAQ  (R11)(R11*4), R11
+	ADDQ  R11, DI
+	ADCQ  $0x00, DX
 	ADCQ  $0x00, R8
+	MOVQ  DI, SI
 	ADDQ  $0x10, CX
-	DECQ  24(SP)
+	DECQ  8(SP)
 	JNZ   more
 	MOVQ  mac+16(FP), R9
 	MOVQ  SI, (R9)
-	MOVQ  DI, 8(R9)
+	MOVQ  DX, 8(R9)
 	MOVQ  R8, 16(R9)
 	RET
 

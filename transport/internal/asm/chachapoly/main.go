@@ -9,6 +9,8 @@
 package main
 
 import (
+	"slices"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -72,63 +74,76 @@ func tables() {
 // state words 0 to 7 and 12 to 15 stay in their registers through the rounds.
 // Of 8 to 11 two at a time are in Y8 and Y9, the others in memory, which leaves
 // Y10 and Y11 for what is in between.
-var (
-	y  = [...]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
-	t0 = Y10
-	t1 = Y11
-)
+var y = [...]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
 
-// quarters are two quarter rounds (RFC 8439 section 2.1), interleaved. Each is
-// the registers of a, b, c, d, and one to spare.
-func quarters(p, q [5]VecPhysical) []op {
+// frame is an aligned address in the stack frame.
+var frame = R14
+
+// words are vectors of eight state words each, in the frame from an offset on.
+type words struct{ offset, first int }
+
+func (w words) word(i int) Mem { return Mem{Base: frame, Disp: w.offset + 32*(i-w.first)} }
+
+// A quarter is a quarter round (RFC 8439 section 2.1) of the words in four
+// registers. Before it, c may be in memory. t is free.
+type quarter struct {
+	a, b, c, d VecPhysical
+	before     Op // where c is
+	t          VecPhysical
+}
+
+// quarters are two quarter rounds, interleaved.
+func quarters(p, q quarter) []op {
 	var ops []op
-	both := func(f func(v [5]VecPhysical)) {
-		ops = append(ops, func() { f(p) }, func() { f(q) })
+	both := func(f func(q quarter)) { ops = append(ops, func() { f(p) }, func() { f(q) }) }
+	rotateB := func(by int) {
+		both(func(q quarter) { VPSLLD(U8(by), q.b, q.t) })
+		both(func(q quarter) { VPSRLD(U8(32-by), q.b, q.b) })
+		both(func(q quarter) { VPOR(q.t, q.b, q.b) })
 	}
-	step := func(a, b, d int, turn int) {
-		both(func(v [5]VecPhysical) { VPADDD(v[b], v[a], v[a]) })
-		both(func(v [5]VecPhysical) { VPXOR(v[a], v[d], v[d]) })
-		switch turn {
-		case 16:
-			both(func(v [5]VecPhysical) { VPSHUFB(rotate16, v[d], v[d]) })
-		case 8:
-			both(func(v [5]VecPhysical) { VPSHUFB(rotate8, v[d], v[d]) })
-		default:
-			both(func(v [5]VecPhysical) { VPSLLD(U8(turn), v[d], v[4]) })
-			both(func(v [5]VecPhysical) { VPSRLD(U8(32-turn), v[d], v[d]) })
-			both(func(v [5]VecPhysical) { VPOR(v[4], v[d], v[d]) })
-		}
-	}
-	const a, b, c, d = 0, 1, 2, 3
-	step(a, b, d, 16)
-	step(c, d, b, 12)
-	step(a, b, d, 8)
-	step(c, d, b, 7)
+	both(func(q quarter) { VPADDD(q.b, q.a, q.a) })
+	both(func(q quarter) { VPXOR(q.a, q.d, q.d) })
+	both(func(q quarter) { VPSHUFB(rotate16, q.d, q.d) })
+
+	both(func(q quarter) { VPADDD(q.before, q.d, q.c) })
+	both(func(q quarter) { VPXOR(q.c, q.b, q.b) })
+	rotateB(12)
+
+	both(func(q quarter) { VPADDD(q.b, q.a, q.a) })
+	both(func(q quarter) { VPXOR(q.a, q.d, q.d) })
+	both(func(q quarter) { VPSHUFB(rotate8, q.d, q.d) })
+
+	both(func(q quarter) { VPADDD(q.c, q.d, q.c) })
+	both(func(q quarter) { VPXOR(q.c, q.b, q.b) })
+	rotateB(7)
 	return ops
 }
 
 // doubleRound is a column round and a diagonal round. It begins and ends with
-// words 8 and 9 in Y8 and Y9; spilled has room for words 8 to 11.
-func doubleRound(spilled Mem) []op {
-	swap := func(out, in int) []op {
+// words 8 and 9 in Y8 and Y9, and 10 and 11 in memory at upper.
+func doubleRound(upper words) []op {
+	inRegister := func(a, b, c, d int) quarter {
+		return quarter{y[a], y[b], y[8+c%2], y[d], y[8+c%2], y[10+c%2]}
+	}
+	inMemory := func(a, b, c, d int) quarter {
+		q := inRegister(a, b, c, d)
+		q.before = upper.word(c)
+		return q
+	}
+	store := func(c int) []op {
 		return []op{
-			func() { VMOVDQU(Y8, spilled.Offset(32*(out-8))) },
-			func() { VMOVDQU(Y9, spilled.Offset(32*(out-7))) },
-			func() { VMOVDQU(spilled.Offset(32*(in-8)), Y8) },
-			func() { VMOVDQU(spilled.Offset(32*(in-7)), Y9) },
+			func() { VMOVDQA(Y8, upper.word(c)) },
+			func() { VMOVDQA(Y9, upper.word(c+1)) },
 		}
 	}
-	quarter := func(a, b int, c VecPhysical, d int, t VecPhysical) [5]VecPhysical {
-		return [5]VecPhysical{y[a], y[b], c, y[d], t}
-	}
-	var ops []op
-	ops = append(ops, quarters(quarter(0, 4, Y8, 12, t0), quarter(1, 5, Y9, 13, t1))...)
-	ops = append(ops, swap(8, 10)...)
-	ops = append(ops, quarters(quarter(2, 6, Y8, 14, t0), quarter(3, 7, Y9, 15, t1))...)
-	ops = append(ops, quarters(quarter(0, 5, Y8, 15, t0), quarter(1, 6, Y9, 12, t1))...)
-	ops = append(ops, swap(10, 8)...)
-	ops = append(ops, quarters(quarter(2, 7, Y8, 13, t0), quarter(3, 4, Y9, 14, t1))...)
-	return ops
+	return slices.Concat(
+		quarters(inRegister(0, 4, 8, 12), inRegister(1, 5, 9, 13)),
+		store(8),
+		quarters(inMemory(2, 6, 10, 14), inMemory(3, 7, 11, 15)),
+		quarters(inRegister(0, 5, 10, 15), inRegister(1, 6, 11, 12)),
+		store(10),
+		quarters(inMemory(2, 7, 8, 13), inMemory(3, 4, 9, 14)),
+	)
 }
 
 // transpose turns eight words of eight blocks in in, which are lost, into
@@ -156,81 +171,96 @@ func transpose(in, out [8]VecPhysical) []op {
 // Where the numbers of a mac are.
 const offsetH, offsetR0, offsetR1, offsetS1 = 0, 24, 32, 40
 
-// The general registers, all of those that there are.
+// The general registers. h1 is in RDX, which MULX multiplies; h0 and d0 take
+// turns, since what one block leaves in d0 is the next one's h0.
 var (
-	h0, h1, h2 = RSI, RDI, R8
-	d0, d1     = R9, R10
-	d2, d3     = R11, R12
-	high       = R13
+	h0, d0     = RSI, RDI
+	h1, h2     = RDX, R8
+	d1, d2, d3 = R9, R10, R11
 	lo, hi     = RAX, RBX
 	msg        = RCX
+	r0, s1     = R12, R13
 )
 
-// block adds 16 bytes of msg at an offset to h, and multiplies by r, modulo
-// 2^130-5. With h = h0 + 2^64·h1 + 2^128·h2 and s1 = 5·r1/4, which is whole,
+// add16 adds the 16 bytes of msg at an offset, and 2^128, to a number in three parts.
+func add16(offset int, low, middle, high Register) []op {
+	return []op{
+		func() { ADDQ(Mem{Base: msg, Disp: offset}, low) },
+		func() { ADCQ(Mem{Base: msg, Disp: offset + 8}, middle) },
+		func() { ADCQ(Imm(1), high) },
+	}
+}
+
+// multiply multiplies h by r, modulo 2^130-5, and leaves h0 of the product in
+// d0. With h = h0 + 2^64·h1 + 2^128·h2 and s1 = 5·r1/4, which is whole,
 //
 //	h·r = h0·r0 + h1·s1 + 2^64·(h0·r1 + h1·r0 + h2·s1) + 2^128·h2·r0
 //
 // since 2^130 is 5. What is then over 130 bits comes in again at the bottom,
 // likewise. h2 is less than 8 at any time, so its products fit into 64 bits.
-func block(mac Mem, offset int) []op {
-	r0, r1, s1 := mac.Offset(0), mac.Offset(8), mac.Offset(16)
-	return []op{
-		func() { ADDQ(Mem{Base: msg, Disp: offset}, h0) },
-		func() { ADCQ(Mem{Base: msg, Disp: offset + 8}, h1) },
-		func() { ADCQ(Imm(1), h2) },
-
-		func() { MOVQ(r0, RDX) },
-		func() { MULXQ(h0, d0, d1) },
-		func() { MULXQ(h1, d2, d3) },
-		func() { IMULQ(h2, RDX) },
-		func() { MOVQ(RDX, high) },
-
-		func() { MOVQ(r1, RDX) },
-		func() { MULXQ(h0, lo, hi) },
-		func() { ADDQ(lo, d2) },
-		func() { ADCQ(hi, d3) },
-
-		func() { MOVQ(s1, RDX) },
-		func() { MULXQ(h1, lo, hi) },
-		func() { IMULQ(RDX, h2) },
+//
+// The next block, more, is added to the product before it is reduced, where
+// nothing waits for it: each block waits for the one before, and so the way
+// from one h to the next is what counts, then the number of instructions.
+func multiply(r1 Mem, h0, d0 Register, more []op) []op {
+	ops := []op{
+		func() { MULXQ(s1, d0, d1) },
+		func() { MULXQ(r0, d2, d3) },
+		func() { MOVQ(h0, RDX) },
+		func() { MULXQ(r0, lo, hi) },
 		func() { ADDQ(lo, d0) },
 		func() { ADCQ(hi, d1) },
-		func() { ADDQ(h2, d2) },
+		func() { MULXQ(r1, RDX, hi) },
+		func() { ADDQ(d2, RDX) },
+		func() { ADCQ(hi, d3) },
+		func() { MOVQ(h2, lo) },
+		func() { IMULQ(r0, lo) },
+		func() { IMULQ(s1, h2) },
+	}
+	ops = append(ops, more...)
+	return append(ops, []op{
+		// d0, RDX and d3 are the parts, and what is still to be added to the
+		// last two is in h2, d1 and lo.
+		func() { ADDQ(h2, RDX) },
 		func() { ADCQ(Imm(0), d3) },
+		func() { ADDQ(d1, RDX) },
+		func() { ADCQ(lo, d3) },
 
-		func() { ADDQ(d1, d2) },
-		func() { ADCQ(d3, high) },
-
-		func() { MOVQ(high, h2) },
-		func() { MOVQ(high, lo) },
+		func() { MOVQ(d3, h2) },
 		func() { ANDQ(Imm(3), h2) },
-		func() { ANDQ(I8(-4), high) },
-		func() { SHRQ(Imm(2), lo) },
-		func() { ADDQ(lo, high) },
-		func() { MOVQ(d0, h0) },
-		func() { MOVQ(d2, h1) },
-		func() { ADDQ(high, h0) },
+		func() { SHRQ(Imm(2), d3) },
+		func() { LEAQ(Mem{Base: d3, Index: d3, Scale: 4}, d3) },
+		func() { ADDQ(d3, d0) },
 		func() { ADCQ(Imm(0), h1) },
 		func() { ADCQ(Imm(0), h2) },
-	}
+	}...)
 }
 
-func blocks(mac Mem, from, n int) []op {
-	var ops []op
+// blocks adds n blocks of msg to h.
+func blocks(r1 Mem, n int) []op {
+	ops := add16(0, h0, h1, h2)
+	from, to := h0, d0
 	for i := range n {
-		ops = append(ops, block(mac, 16*(from+i))...)
+		var more []op
+		if i < n-1 {
+			more = add16(16*(i+1), to, d1, d3)
+		}
+		ops = append(ops, multiply(r1, from, to, more)...)
+		from, to = to, from
 	}
-	return ops
+	if from != h0 {
+		ops = append(ops, func() { MOVQ(from, h0) })
+	}
+	return append(ops, func() { ADDQ(Imm(uint64(16*n)), msg) })
 }
 
-// loadMAC loads h, and copies r and s1 to mac on the stack.
-func loadMAC(mac Mem) {
+// loadMAC loads h and r, and copies r1 to the stack.
+func loadMAC(r1 Mem) {
 	Load(Param("mac"), R9)
-	for i := range 3 {
-		MOVQ(Mem{Base: R9, Disp: offsetR0 + 8*i}, RAX)
-		MOVQ(RAX, mac.Offset(8*i))
-	}
+	MOVQ(Mem{Base: R9, Disp: offsetR0}, r0)
+	MOVQ(Mem{Base: R9, Disp: offsetR1}, RAX)
+	MOVQ(RAX, r1)
+	MOVQ(Mem{Base: R9, Disp: offsetS1}, s1)
 	MOVQ(Mem{Base: R9, Disp: offsetH}, h0)
 	MOVQ(Mem{Base: R9, Disp: offsetH + 8}, h1)
 	MOVQ(Mem{Base: R9, Disp: offsetH + 16}, h2)
@@ -254,14 +284,15 @@ func cipher(name, does string, xor, poly bool) {
 	Doc(name+" "+does, "It advances the block counter in state.")
 	Pragma("noescape")
 
-	spilled := AllocLocal(4 * 32) // words 8 to 11
-	half := AllocLocal(8 * 32)    // words 8 to 15, while 0 to 7 are transposed
-	counter := AllocLocal(32)     // of the eight blocks
-	mac := AllocLocal(3 * 8)      // r0, r1, s1
+	initial := words{0, 0}     // the state before the rounds
+	upper := words{16 * 32, 8} // words 8 to 15, where they are not in registers
+	AllocLocal((16+8)*32 + 32) // for both
+	LEAQ(Mem{Base: StackPointer, Disp: 31}, frame)
+	ANDQ(I8(-32), frame)
+	r1 := AllocLocal(8)
 	rounds := AllocLocal(8)
 	left := AllocLocal(8)
 	to := AllocLocal(8)
-	from := AllocLocal(8)
 
 	pointer := RBX // to the state or the output; free between blocks
 	Load(Param("n"), RAX)
@@ -269,98 +300,76 @@ func cipher(name, does string, xor, poly bool) {
 	Load(Param("dst"), RAX)
 	MOVQ(RAX, to)
 	Load(Param("state"), pointer)
-	MOVQ(pointer, from)
-	VPBROADCASTD(Mem{Base: pointer, Disp: 4 * 12}, Y12)
-	VPADDD(lanes, Y12, Y12)
-	VMOVDQU(Y12, counter)
+	for i := range 16 {
+		VPBROADCASTD(Mem{Base: pointer, Disp: 4 * i}, Y0)
+		if i == 12 {
+			VPADDD(lanes, Y0, Y0)
+		}
+		VMOVDQA(Y0, initial.word(i))
+	}
 	if poly {
-		loadMAC(mac)
+		loadMAC(r1)
 	}
 
 	Label("more")
-	MOVQ(from, pointer)
-	word := func(i int) Mem { return Mem{Base: pointer, Disp: 4 * i} }
-	for _, i := range []int{10, 11} {
-		VPBROADCASTD(word(i), t0)
-		VMOVDQU(t0, spilled.Offset(32*(i-8)))
+	for i := 10; i < 12; i++ {
+		VMOVDQA(initial.word(i), y[i])
+		VMOVDQA(y[i], upper.word(i))
 	}
-	for _, i := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15} {
-		VPBROADCASTD(word(i), y[i])
+	for i := range 16 {
+		if i != 10 && i != 11 {
+			VMOVDQA(initial.word(i), y[i])
+		}
 	}
-	VMOVDQU(counter, Y12)
 
 	// 30 of the 32 blocks of the authenticator go with the rounds, 2 with
 	// what comes after.
+	authenticate := func(n int) []op {
+		if !poly {
+			return nil
+		}
+		return blocks(r1, n)
+	}
 	MOVQ(U32(10), rounds)
 	Label("round")
-	var scalar []op
-	if poly {
-		scalar = blocks(mac, 0, 3)
-	}
-	interleave(doubleRound(spilled), scalar)
-	if poly {
-		ADDQ(Imm(3*16), msg)
-	}
+	interleave(doubleRound(upper), authenticate(3))
 	DECQ(rounds)
 	JNZ(LabelRef("round"))
 
-	if poly {
-		scalar = blocks(mac, 0, 2)
+	var stores []op
+	for _, i := range []int{12, 13, 14, 15, 8, 9} { // 10 and 11 are there
+		stores = append(stores, func() { VMOVDQA(y[i], upper.word(i)) })
 	}
-	// Words 8 to 15 wait in memory, those of the state added.
-	var vector []op
-	add := func(o op) { vector = append(vector, o) }
-	for i := 12; i < 16; i++ {
-		add(func() { VMOVDQU(y[i], half.Offset(32*(i-8))) })
-	}
-	for i := 8; i < 10; i++ {
-		add(func() { VMOVDQU(y[i], half.Offset(32*(i-8))) })
-	}
-	for i := 10; i < 12; i++ {
-		add(func() { VMOVDQU(spilled.Offset(32*(i-8)), y[i+2]) })
-		add(func() { VMOVDQU(y[i+2], half.Offset(32*(i-8))) })
-	}
-	interleave(vector, scalar)
-	if poly {
-		ADDQ(Imm(2*16), msg)
-	}
-	low, high := [8]VecPhysical(y[:8]), [8]VecPhysical(y[8:])
+	interleave(stores, authenticate(2))
+	in, out := [8]VecPhysical(y[:8]), [8]VecPhysical(y[8:])
 	for part := range 2 {
-		MOVQ(from, pointer)
-		if part == 1 {
-			for i := range 8 {
-				VMOVDQU(half.Offset(32*i), y[i])
-			}
-		}
 		for i := range 8 {
-			if part == 1 && i == 4 {
-				VPADDD(counter, y[i], y[i])
-				continue
+			if part == 1 {
+				VMOVDQA(upper.word(8+i), in[i])
 			}
-			VPBROADCASTD(word(8*part+i), t0)
-			VPADDD(t0, y[i], y[i])
+			VPADDD(initial.word(8*part+i), in[i], in[i])
 		}
-		for _, o := range transpose(low, high) {
+		for _, o := range transpose(in, out) {
 			o()
 		}
 		MOVQ(to, pointer)
 		for i := range 8 {
 			at := Mem{Base: pointer, Disp: 64*i + 32*part}
 			if xor {
-				VPXOR(at, high[i], high[i])
+				VPXOR(at, out[i], out[i])
 			}
-			VMOVDQU(high[i], at)
+			VMOVDQU(out[i], at)
 		}
 	}
 	ADDQ(U32(512), pointer)
 	MOVQ(pointer, to)
-	VMOVDQU(counter, Y12)
+	VMOVDQA(initial.word(12), Y12)
 	VPADDD(eights, Y12, Y12)
-	VMOVDQU(Y12, counter)
+	VMOVDQA(Y12, initial.word(12))
 	DECQ(left)
 	JNZ(LabelRef("more"))
 
-	MOVQ(from, pointer)
+	Load(Param("state"), pointer)
 	VMOVD(X12, Mem{Base: pointer, Disp: 4 * 12})
 	if poly {
 		storeMAC()
@@ -374,16 +383,15 @@ func authenticator() {
 	TEXT("poly", 0, "func(msg *byte, n int, mac *[6]uint64)")
 	Doc("poly adds n×16 bytes of msg to mac.")
 	Pragma("noescape")
-	mac := AllocLocal(3 * 8)
+	r1 := AllocLocal(8)
 	left := AllocLocal(8)
 	Load(Param("n"), RAX)
 	MOVQ(RAX, left)
-	loadMAC(mac)
+	loadMAC(r1)
 	Label("more")
-	for _, o := range block(mac, 0) {
+	for _, o := range blocks(r1, 1) {
 		o()
 	}
-	ADDQ(Imm(16), msg)
 	DECQ(left)
 	JNZ(LabelRef("more"))
 	storeMAC()
