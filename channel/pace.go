@@ -7,6 +7,7 @@ import "time"
 // another goroutine went on reading meanwhile. It belongs to who reads, and costs
 // nothing where little comes.
 type pace struct {
+	slow          bool      // too much time was spent away
 	much          bool      // came during this borrow
 	began, back   time.Time // this borrow, and the end of the last; zero where little came before
 	reading, away time.Duration
@@ -30,6 +31,7 @@ func (p *pace) end() {
 	if !p.began.IsZero() {
 		p.reading += p.back.Sub(p.began)
 	}
+	p.judge()
 }
 
 // returned ends the time away, if one was measured, and returns when that was.
@@ -42,14 +44,11 @@ func (p *pace) returned() (now time.Time) {
 	return now
 }
 
-// slow reports whether too much time is spent away. It stays so until p is reset.
-func (p *pace) slow() bool {
-	switch {
-	case p.reading+p.away < paceTime:
-		return false
-	case p.away > p.reading/2:
-		return true
+// judge compares the times once they are long enough.
+func (p *pace) judge() {
+	if p.reading+p.away < paceTime {
+		return
 	}
+	p.slow = p.slow || p.away > p.reading/2
 	p.reading, p.away = 0, 0
-	return false
 }

@@ -193,7 +193,8 @@ func (t *turn) lend() {
 		t.mu.Unlock()
 	}
 	t.pace.returned()
-	if t.pace.slow() {
+	t.pace.judge()
+	if t.pace.slow {
 		t.pace = pace{}
 		t.luck.Harm()
 	} else {
@@ -243,7 +244,7 @@ func (t *turn) giveBack(keep bool) {
 	}
 	t.borrower, t.wanted = nil, false
 	back := t.state == runs
-	if back && !t.pace.slow() {
+	if back && !t.pace.slow {
 		t.pace.back = time.Time{} // nobody is away, but Run on its way back
 	}
 	t.mu.Unlock()
@@ -272,7 +273,7 @@ func (m *Mux) await(w waiter) {
 	err = m.readUntil(w)
 	m.beforeRead() // nothing is put off while nobody reads
 	t.pace.end()
-	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns() && !t.pace.slow()
+	keep := err == wire.ErrPutOff && w.over() && t.reader.TakesTurns() && !t.pace.slow
 	if err != nil && err != wire.ErrPutOff {
 		m.pc.Fail(err) // and Run finds out
 	}
