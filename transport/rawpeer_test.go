@@ -3,9 +3,7 @@ package transport
 import (
 	"io"
 	"net"
-	"os"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,23 +14,6 @@ import (
 	"github.com/fairlead-go/ssh/transport/internal/inflate"
 	"github.com/fairlead-go/ssh/wire"
 )
-
-// socketPair returns the two ends of a buffered stream inside this machine,
-// which unlike TCP leaves no ports behind.
-func socketPair(t testing.TB) (a, b net.Conn) {
-	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	require.NoError(t, err)
-	var ends [2]net.Conn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "socketpair")
-		ends[i], err = net.FileConn(f)
-		require.NoError(t, err)
-		f.Close()
-	}
-	t.Cleanup(func() { ends[0].Close(); ends[1].Close() })
-	return ends[0], ends[1]
-}
 
 // A rawPeer speaks the protocol one message at a time, as a test's script
 // says, right or wrong. It is a Conn that was never started: it has no
