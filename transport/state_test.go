@@ -140,6 +140,9 @@ func TestDefect_WrongState(t *testing.T) {
 					if m == wire.MsgDisconnect || m == wire.MsgNewKeys && s.name[len(s.name)-7:] == "NEWKEYS" {
 						continue // the one ends it as it should, the other belongs there
 					}
+					if raceEnabled && m > 120 && m != wire.MsgPing && m != wire.MsgPong {
+						continue // nobody knows the others
+					}
 					tryMessage(t, cfg, role, &s, byte(m))
 					if t.Failed() {
 						return
