@@ -71,7 +71,7 @@ func tables() {
 	}
 }
 
-// state words 0 to 7 and 12 to 15 stay in their registers through the rounds.
+// State words 0 to 7 and 12 to 15 stay in their registers through the rounds.
 // Of 8 to 11 two at a time are in Y8 and Y9, the others in memory, which leaves
 // Y10 and Y11 for what is in between.
 var y = [...]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
@@ -96,26 +96,19 @@ type quarter struct {
 func quarters(p, q quarter) []op {
 	var ops []op
 	both := func(f func(q quarter)) { ops = append(ops, func() { f(p) }, func() { f(q) }) }
-	rotateB := func(by int) {
-		both(func(q quarter) { VPSLLD(U8(by), q.b, q.t) })
-		both(func(q quarter) { VPSRLD(U8(32-by), q.b, q.b) })
+	half := func(c func(quarter) Op, rotation Mem, turn int) {
+		both(func(q quarter) { VPADDD(q.b, q.a, q.a) })
+		both(func(q quarter) { VPXOR(q.a, q.d, q.d) })
+		both(func(q quarter) { VPSHUFB(rotation, q.d, q.d) })
+
+		both(func(q quarter) { VPADDD(c(q), q.d, q.c) })
+		both(func(q quarter) { VPXOR(q.c, q.b, q.b) })
+		both(func(q quarter) { VPSLLD(U8(turn), q.b, q.t) })
+		both(func(q quarter) { VPSRLD(U8(32-turn), q.b, q.b) })
 		both(func(q quarter) { VPOR(q.t, q.b, q.b) })
 	}
-	both(func(q quarter) { VPADDD(q.b, q.a, q.a) })
-	both(func(q quarter) { VPXOR(q.a, q.d, q.d) })
-	both(func(q quarter) { VPSHUFB(rotate16, q.d, q.d) })
-
-	both(func(q quarter) { VPADDD(q.before, q.d, q.c) })
-	both(func(q quarter) { VPXOR(q.c, q.b, q.b) })
-	rotateB(12)
-
-	both(func(q quarter) { VPADDD(q.b, q.a, q.a) })
-	both(func(q quarter) { VPXOR(q.a, q.d, q.d) })
-	both(func(q quarter) { VPSHUFB(rotate8, q.d, q.d) })
-
-	both(func(q quarter) { VPADDD(q.c, q.d, q.c) })
-	both(func(q quarter) { VPXOR(q.c, q.b, q.b) })
-	rotateB(7)
+	half(func(q quarter) Op { return q.before }, rotate16, 12)
+	half(func(q quarter) Op { return q.c }, rotate8, 7)
 	return ops
 }
 
