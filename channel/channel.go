@@ -252,6 +252,9 @@ func (c *Channel) receiveClose() error {
 	c.cancel(errPeerClosed)
 	notify(c.plain.ready)
 	notify(c.stderr.ready)
+	if a == nothing {
+		c.forgetIfDrained() // another goroutine sends our CLOSE, or has sent it and did not say so yet
+	}
 	return c.perform(a)
 }
 
@@ -268,6 +271,7 @@ func (c *Channel) perform(a action) error {
 		case sendEOF:
 			err = c.m.pc.QueuePacket(channelSignal{wire.MsgChannelEOF, c.peerNumber}.append(nil))
 		case sendClose:
+			c.forgetIfDrained()
 			err = c.m.pc.QueuePacket(channelSignal{wire.MsgChannelClose, c.peerNumber}.append(nil))
 		case release:
 			c.end()
@@ -298,28 +302,32 @@ func (c *Channel) lost() {
 }
 
 // forgetIfDrained gives back the channel's place among MaxChannels and its
-// part of the budget, once it has ended and holds no data.
+// part of the budget, once it holds no data and both CLOSEs have passed, or
+// ours is about to: a peer that has it may open the next channel at once.
 func (c *Channel) forgetIfDrained() {
 	c.mu.Lock()
-	drained := c.ended && (c.closedHere || c.plain.empty() && c.stderr.empty())
-	c.mu.Unlock()
-	if drained {
-		c.forget()
+	defer c.mu.Unlock()
+	if c.life.closing() && (c.closedHere || c.plain.empty() && c.stderr.empty()) {
+		c.giveBack()
 	}
 }
 
-func (c *Channel) forget() {
-	c.mu.Lock()
-	again := c.forgotten
-	c.forgotten = true
-	extra := c.window.size - minWindow
-	c.mu.Unlock()
-	if again {
+// giveBack does so once. c.mu is held, so that nobody finds it done that is not.
+func (c *Channel) giveBack() {
+	if c.forgotten {
 		return
 	}
-	c.cancel(errClosed)
-	c.m.budget.refund(extra)
+	c.forgotten = true
+	c.m.budget.refund(c.window.size - minWindow)
 	c.m.unreserve()
+}
+
+// forget is for a channel that will not be opened.
+func (c *Channel) forget() {
+	c.mu.Lock()
+	c.giveBack()
+	c.mu.Unlock()
+	c.cancel(errClosed)
 }
 
 // begin takes a token of the lifecycle for a message that is no data, and is

@@ -137,6 +137,10 @@ func (l *lifecycle) done(a action) action {
 	return nothing
 }
 
+// closing tells that the peer's CLOSE has arrived and ours is sent, or being
+// sent.
+func (l *lifecycle) closing() bool { return l.closeReceived && l.close >= sendingIt }
+
 // next gives out what is due.
 func (l *lifecycle) next() action {
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/ssh/wire"
@@ -35,13 +36,13 @@ type Mux struct {
 	accepts     chan *NewChannel // nil where cfg.HandleOpen is set
 	requests    requestQueue     // the peer's global requests
 	requestTurn chan struct{}    // held while a global request that wants a reply is sent
+	count       atomic.Int64     // channels and undecided opens that count against MaxChannels
 
 	mu       sync.Mutex // a leaf
 	err      error      // why Run ended
 	channels map[uint32]*Channel
 	next     uint32 // the next channel number of ours; numbers come back only after all were used
 	wrapped  bool   // next has passed 2^32-1
-	count    int    // channels and undecided opens that count against MaxChannels
 	replies  replyQueue
 	oneWay   bool // a global request was sent to which there is no reply
 }
@@ -183,10 +184,7 @@ type Stats struct {
 
 // Stats returns the counters of now.
 func (m *Mux) Stats() Stats {
-	m.mu.Lock()
-	n := m.count
-	m.mu.Unlock()
-	return Stats{Channels: n, WindowBudget: m.budget.left.Load(), RoundTrip: m.roundTrip.get()}
+	return Stats{Channels: int(m.count.Load()), WindowBudget: m.budget.left.Load(), RoundTrip: m.roundTrip.get()}
 }
 
 // Idle reports whether nothing is on its way to the peer that would be missed: no
@@ -194,7 +192,7 @@ func (m *Mux) Stats() Stats {
 func (m *Mux) Idle() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.count == 0 && len(m.replies.waiting) == 0 && !m.oneWay
+	return m.count.Load() == 0 && len(m.replies.waiting) == 0 && !m.oneWay
 }
 
 // WillWait says that the caller is about to wait for the peer by other means than
@@ -312,20 +310,18 @@ func (m *Mux) find(number uint32, message byte) (*Channel, error) {
 
 // reserve counts a channel to be opened, and is false when there are too many.
 func (m *Mux) reserve() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.count >= m.cfg.MaxChannels {
-		return false
+	for {
+		n := m.count.Load()
+		if n >= int64(m.cfg.MaxChannels) {
+			return false
+		}
+		if m.count.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	m.count++
-	return true
 }
 
-func (m *Mux) unreserve() {
-	m.mu.Lock()
-	m.count--
-	m.mu.Unlock()
-}
+func (m *Mux) unreserve() { m.count.Add(-1) }
 
 // insert gives c a number and puts it into the table.
 func (m *Mux) insert(c *Channel) error {

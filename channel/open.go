@@ -188,8 +188,8 @@ func (c *Channel) refused(err *OpenError) error {
 	c.opening = false
 	c.mu.Unlock()
 	c.m.remove(c)
+	c.forget() // before Open returns: the next one may need the place
 	c.opened <- err
-	c.forget()
 	return nil
 }
 

@@ -35,6 +35,72 @@ func TestOpenAndReject(t *testing.T) {
 	})
 }
 
+// A channel that was refused, or closed by whichever side, counts no more
+// against MaxChannels of either side once the opener knows.
+func TestPlaceIsFreeForTheNext(t *testing.T) {
+	for _, tc := range []struct {
+		name               string
+		reject, here, peer bool
+	}{
+		{"refused", true, false, false},
+		{"closed here", false, true, false},
+		{"closed by the peer", false, false, true},
+		{"closed by both", false, true, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ma, mb := muxPair(t, 1, Config{MaxChannels: 1}, Config{MaxChannels: 1})
+			go func() {
+				for {
+					nc, err := mb.Accept(context.Background())
+					if err != nil {
+						return
+					}
+					if tc.reject {
+						nc.Reject(ConnectFailed, "")
+						continue
+					}
+					c, err := nc.Accept(nil)
+					if err == nil && tc.peer {
+						go c.Close()
+					}
+				}
+			}()
+			for range 3000 {
+				c, err := ma.Open(t.Context(), "test", nil, OpenOptions{})
+				if tc.reject {
+					require.Equal(t, &OpenError{Reason: ConnectFailed}, err)
+					continue
+				}
+				require.NoError(t, err)
+				if tc.here {
+					c.Close()
+				}
+				<-c.Done()
+			}
+		})
+	}
+}
+
+// The peer answers our CLOSE and opens the next channel before the goroutine
+// that sent it has said so.
+func TestPlaceIsFreeWhileCloseIsSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newRawPeer(t, Config{MaxChannels: 1})
+		c := p.accept(nil)
+		c.mu.Lock()
+		a := c.life.closeBoth()
+		c.mu.Unlock()
+		require.Equal(t, sendClose, a)
+		p.signal(wire.MsgChannelClose, c)
+		next := p.accept(nil)
+		require.NotEqual(t, c.number, next.number)
+		require.NoError(t, c.perform(a))
+		p.next(wire.MsgChannelClose)
+		<-c.Done()
+		require.Equal(t, 1, p.m.Stats().Channels)
+	})
+}
+
 func TestOpenReasons(t *testing.T) {
 	for r, want := range map[OpenReason]string{
 		AdministrativelyProhibited: "administratively prohibited", ConnectFailed: "connect failed",
