@@ -71,7 +71,8 @@ type Server struct {
 	ChannelHandlers map[string]func(ctx context.Context, c *ServerConn, nc *channel.NewChannel)
 	RequestHandlers map[string]func(ctx context.Context, c *ServerConn, r *channel.Request)
 
-	// MaxSessions bounds the sessions of one connection. Default 10;
+	// MaxSessions bounds the open sessions of one connection. A session is
+	// open until its handler returns or says how it ended. Default 10;
 	// negative: none.
 	MaxSessions int
 

@@ -23,11 +23,15 @@ type ServerConn struct {
 	forward  *channel.ForwardServer
 	handlers sync.WaitGroup
 
-	sessions int // Server.mu
+	// Guarded by Server.mu.
+	sessions    int // whose handlers have not returned
+	open        int // those of them that count against maxSessions
+	maxSessions int
 }
 
 func newServerConn(ctx context.Context, s *Server, tc *transport.Conn, identity *auth.Identity) *ServerConn {
 	c := &ServerConn{server: s, conn: tc, identity: identity}
+	c.SetMaxSessions(s.MaxSessions)
 	cfg := s.Channels
 	cfg.GlobalRequest = c.handleRequest
 	cfg.Context = ctx
@@ -128,41 +132,59 @@ func (c *ServerConn) acceptSession(nc *channel.NewChannel) {
 		return
 	}
 	c.handlers.Add(1)
-	end := func() {
-		c.dropSession()
-		c.handlers.Done()
-	}
 	err := channel.ServeSession(nc, c.sessionPolicy(), func(ss *channel.ServerSession) {
-		defer end()
-		if ss != nil { // else the client has closed it, or the connection has ended
-			c.serveSession(ss)
+		defer c.dropSession()
+		if ss == nil { // the client has closed it, or the connection has ended
+			c.closeSession()
+			return
 		}
+		c.serveSession(ss)
 	})
 	if err != nil {
-		end()
+		c.closeSession()
+		c.dropSession()
 	}
 }
 
-func (c *ServerConn) addSession() bool {
-	s := c.server
-	limit := s.MaxSessions
-	if limit == 0 {
-		limit = defaultMaxSessions
+// SetMaxSessions bounds the sessions of this connection as Server.MaxSessions
+// says for all of them. Sessions that are open stay open. It is meant for
+// OnConnect, where the bound depends on the user.
+func (c *ServerConn) SetMaxSessions(n int) {
+	if n == 0 {
+		n = defaultMaxSessions
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.sessions >= limit {
+	c.server.mu.Lock()
+	c.maxSessions = n
+	c.server.mu.Unlock()
+}
+
+// addSession counts a session, unless there are too many.
+func (c *ServerConn) addSession() bool {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if c.open >= c.maxSessions {
 		return false
 	}
+	c.open++
 	c.sessions++
 	return true
 }
 
+// closeSession is when a session stops to count against MaxSessions: before the
+// client can know of its end, since it may open the next one then.
+func (c *ServerConn) closeSession() {
+	c.server.mu.Lock()
+	c.open--
+	c.server.mu.Unlock()
+}
+
+// dropSession is when a session's handler has returned.
 func (c *ServerConn) dropSession() {
 	c.server.mu.Lock()
 	c.sessions--
 	c.server.mu.Unlock()
 	c.server.noteIdle()
+	c.handlers.Done()
 }
 
 func (c *ServerConn) acceptOther(nc *channel.NewChannel) {

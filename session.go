@@ -148,9 +148,7 @@ func (s *Session) Stderr() io.Writer { return s.ss.Stderr() }
 
 // Close ends the session without an exit status.
 func (s *Session) Close() error {
-	err := errSessionEnded
-	s.exit.Do(func() { err = s.ss.Close() })
-	return err
+	return s.end(func(context.Context) error { return s.ss.Close() })
 }
 
 var errSessionEnded = errors.New("ssh: session has ended already")
@@ -169,6 +167,7 @@ func (s *Session) ExitSignal(e channel.ExitSignal) error {
 func (s *Session) end(exit func(context.Context) error) error {
 	err := errSessionEnded
 	s.exit.Do(func() {
+		s.conn.closeSession()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), exitTimeout)
 		defer cancel()
 		err = exit(ctx)

@@ -39,7 +39,6 @@ type connection struct {
 
 	lastKey  keys.PublicKey // of the last attempt by publickey
 	done     atomic.Bool    // the user has logged in
-	sessions atomic.Int32   // that run
 	authInfo string         // the file of SSH_USER_AUTH
 
 	grace *time.Timer // ends the connection where the user does not log in
@@ -136,9 +135,6 @@ func (c *connection) server() (*ssh.Server, error) {
 	if o.RekeyLimit.Interval == 0 {
 		server.Transport.RekeyInterval = -1
 	}
-	if server.MaxSessions = o.MaxSessions; o.MaxSessions == 0 {
-		server.MaxSessions = -1 // none
-	}
 	return server, nil
 }
 
@@ -158,6 +154,11 @@ func (c *connection) connected(conn *ssh.ServerConn) error {
 	if c.loggedIn != nil {
 		_ = c.loggedIn()
 	}
+	sessions := c.opts.MaxSessions
+	if sessions == 0 {
+		sessions = -1 // none, where the library takes 0 for its default
+	}
+	conn.SetMaxSessions(sessions)
 	return c.exposeAuthInfo(conn)
 }
 

@@ -197,7 +197,7 @@ func TestUseDNS(t *testing.T) {
 func TestMatchUser(t *testing.T) {
 	s := newSite(t)
 	config := func(block string) {
-		text := "Match User " + s.user + "\n" + block + "\n"
+		text := "MaxSessions 0\nMatch User " + s.user + "\n" + block + "\n"
 		require.NoError(t, os.WriteFile(s.path("sshd_config"), []byte(text), 0o600))
 	}
 	s.args[1] = s.path("sshd_config")

@@ -22,14 +22,6 @@ const exitNoLogin = 254
 
 // serveSession runs a shell, a command or a subsystem.
 func (c *connection) serveSession(s *ssh.Session) {
-	// The library counts as well, but knows nothing of Match blocks for users.
-	defer c.sessions.Add(-1)
-	if int(c.sessions.Add(1)) > c.opts.MaxSessions {
-		c.log.errorf("no more sessions for %s: MaxSessions is %d", c.name, c.opts.MaxSessions)
-		_, _ = io.WriteString(s.Stderr(), "too many sessions\r\n")
-		_ = s.Exit(exitFatal)
-		return
-	}
 	if err := c.account.CanLogin(); err != nil {
 		if closed, ok := errors.AsType[*account.NoLoginError](err); ok {
 			_, _ = io.WriteString(s.Stderr(), closed.Text)
