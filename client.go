@@ -34,6 +34,10 @@ type ClientConfig struct {
 	// knownhosts.DB knows which come first for a host.
 	HostKeyAlgorithms []string
 
+	// GuessKeyExchange saves a round trip with some servers, and does not work
+	// with a few. See transport.ClientConfig.
+	GuessKeyExchange bool
+
 	// Banner, where set, is given each text that the server wants shown to
 	// the user before login (RFC 4252 section 5.4). It is the server's text:
 	// escape it before a terminal gets it.
@@ -123,6 +127,7 @@ func NewClient(ctx context.Context, conn io.ReadWriteCloser, addr string, cfg *C
 		Address:           addr,
 		VerifyHostKey:     cfg.VerifyHostKey,
 		HostKeyAlgorithms: cfg.HostKeyAlgorithms,
+		GuessKeyExchange:  cfg.GuessKeyExchange,
 	})
 	if err != nil {
 		return nil, err

@@ -85,10 +85,13 @@ func (d *dialogue) sendInit(x *machine, in []byte) ([][]byte, error) {
 		return nil, err
 	}
 	x.next = func(in []byte) ([][]byte, error) { return nil, d.takeReply(x, ours, agree, in) }
-	init := make([]byte, 0, 1+4+len(ours))
-	init = append(init, d.init)
-	init = wire.AppendString(init, ours)
-	return [][]byte{init}, nil
+	return [][]byte{initMessage(d.init, ours)}, nil
+}
+
+func initMessage(number byte, value []byte) []byte {
+	m := make([]byte, 0, 1+4+len(value))
+	m = append(m, number)
+	return wire.AppendString(m, value)
 }
 
 // takeReply is the client's last step.

@@ -29,6 +29,17 @@ func NewOffer(name string) (*Offer, error) {
 	return &Offer{m, value, agree}, nil
 }
 
+// CanOffer reports whether NewOffer makes an Offer of the method of that name.
+func CanOffer(name string) bool {
+	m := lookup(name)
+	return m != nil && m.agreement != nil
+}
+
+// Init returns the first message of the exchange, which its Step(nil) will return
+// too, for a client that guesses (RFC 4253 section 7). It is for an Offer that is
+// not used yet. The slice is the caller's.
+func (o *Offer) Init() []byte { return initMessage(msgECDHInit, o.value) }
+
 // take is agreement.offer, once.
 func (o *Offer) take() (value []byte, agree func(peer []byte) (secret []byte, err error), err error) {
 	value, agree = o.value, o.agree

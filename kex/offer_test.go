@@ -18,11 +18,13 @@ func TestOffer(t *testing.T) {
 	forEachMethod(t, func(t *testing.T, method string) {
 		o, err := NewOffer(method)
 		require.NoError(t, err)
-		value := string(o.value)
+		require.True(t, CanOffer(method))
+		value, first := string(o.value), o.Init()
 		client := withOffer(t, method, o)
 		init, done, err := client.Step(nil)
 		require.NoError(t, err)
 		require.False(t, done)
+		require.Equal(t, first, init[0])
 		require.Contains(t, string(init[0]), value)
 		server, reply := answer(t, method, init[0])
 		_, done, err = client.Step(reply)
@@ -45,6 +47,8 @@ func TestOffer(t *testing.T) {
 	o, err = NewOffer("diffie-hellman-group-exchange-sha256")
 	require.NoError(t, err)
 	require.Nil(t, o)
+	require.False(t, CanOffer("diffie-hellman-group-exchange-sha256"))
+	require.False(t, CanOffer("rsa1024-sha1"))
 	var unknown *UnknownMethodError
 	_, err = NewOffer("rsa1024-sha1")
 	require.ErrorAs(t, err, &unknown)

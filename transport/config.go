@@ -110,6 +110,15 @@ type ClientConfig struct {
 	// HostKeyAlgorithms are the signature algorithms to accept of the
 	// server, preferred first. nil means what HostKeyAlgorithms returns.
 	HostKeyAlgorithms []string
+
+	// GuessKeyExchange sends the first message of the preferred key exchange
+	// at once, and not when the server's proposal is there (RFC 4253 section
+	// 7): a round trip less with a server that prefers the same key exchange
+	// and host key algorithm, or that has both and announces
+	// kexguess2@matt.ucc.asn.au, as ours and Dropbear's do. Another server
+	// ignores the message, which OpenSSH's does with its usual host keys; one
+	// that knows no guesses ends the connection.
+	GuessKeyExchange bool
 }
 
 // ServerConfig configures a server's transport.

@@ -15,6 +15,7 @@ const (
 	extInfoServer   = "ext-info-s"
 	strictKexClient = "kex-strict-c-v00@openssh.com" // OpenSSH's PROTOCOL section 1.10
 	strictKexServer = "kex-strict-s-v00@openssh.com"
+	kexGuess        = "kexguess2@matt.ucc.asn.au" // Dropbear's: see agreement.goodGuess
 )
 
 // kexInit is SSH_MSG_KEXINIT (RFC 4253 section 7.1).
@@ -77,9 +78,13 @@ func (s *settings) proposal(first bool) *kexInit {
 	rand.Read(m.cookie[:])
 	if first && s.client != nil {
 		m.kexAlgorithms = append(m.kexAlgorithms, extInfoClient, strictKexClient)
+		if s.client.GuessKeyExchange && kex.CanOffer(m.kexAlgorithms[0]) {
+			m.firstKexFollows = true
+			m.kexAlgorithms = append(m.kexAlgorithms, kexGuess)
+		}
 	}
 	if first && s.server != nil {
-		m.kexAlgorithms = append(m.kexAlgorithms, extInfoServer, strictKexServer)
+		m.kexAlgorithms = append(m.kexAlgorithms, extInfoServer, strictKexServer, kexGuess)
 	}
 	return m
 }
@@ -105,7 +110,10 @@ type agreement struct {
 	hostKeyAlgorithm string
 	clientToServer   suite
 	serverToClient   suite
-	// goodGuess: a key exchange packet sent ahead would be the right one.
+	// goodGuess: a key exchange packet that the client sent ahead is the right
+	// one. It is where both sides prefer the method and the host key algorithm
+	// that were agreed on (RFC 4253 section 7), and where both announce
+	// kexGuess, if the client does.
 	goodGuess bool
 }
 
@@ -174,23 +182,19 @@ func negotiate(client, server *kexInit, ours kex.Role) (*agreement, error) {
 			return nil, err
 		}
 	}
-	a.goodGuess = first(client.kexAlgorithms) == first(server.kexAlgorithms) &&
-		first(client.hostKeyAlgorithms) == first(server.hostKeyAlgorithms)
+	prefers := func(side *kexInit) bool {
+		return side.kexAlgorithms[0] == a.kexAlgorithm && side.hostKeyAlgorithms[0] == a.hostKeyAlgorithm
+	}
+	relaxed := slices.Contains(client.kexAlgorithms, kexGuess) && slices.Contains(server.kexAlgorithms, kexGuess)
+	a.goodGuess = prefers(client) && (relaxed || prefers(server))
 	return a, nil
 }
 
 // pseudo reports whether name stands in a list of methods without being one.
 func pseudo(name string) bool {
 	switch name {
-	case extInfoClient, extInfoServer, strictKexClient, strictKexServer:
+	case extInfoClient, extInfoServer, strictKexClient, strictKexServer, kexGuess:
 		return true
 	}
 	return false
-}
-
-func first(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
 }

@@ -60,7 +60,7 @@ func TestNegotiate(t *testing.T) {
 			require.Nil(t, a.serverToClient.mac)
 		}},
 		{"pseudo-algorithms first", func(c, s *kexInit) {
-			pseudos := []string{extInfoClient, extInfoServer, strictKexClient, strictKexServer}
+			pseudos := []string{extInfoClient, extInfoServer, strictKexClient, strictKexServer, kexGuess}
 			c.kexAlgorithms = append(slices.Clone(pseudos), "curve25519-sha256")
 			s.kexAlgorithms = append(slices.Clone(pseudos), "curve25519-sha256")
 		}, func(t *testing.T, a *agreement) { require.Equal(t, "curve25519-sha256", a.kexAlgorithm) }},
@@ -70,6 +70,18 @@ func TestNegotiate(t *testing.T) {
 		}, func(t *testing.T, a *agreement) { require.True(t, a.goodGuess) }},
 		{"guess by host key", func(c, s *kexInit) {
 			c.hostKeyAlgorithms = []string{"unheard-of", keys.KeyEd25519}
+		}, func(t *testing.T, a *agreement) { require.False(t, a.goodGuess) }},
+		{"guess that the server does not prefer", func(c, s *kexInit) {
+			slices.Reverse(s.kexAlgorithms[:2])
+		}, func(t *testing.T, a *agreement) { require.False(t, a.goodGuess) }},
+		{"the same, where both take it", func(c, s *kexInit) {
+			c.kexAlgorithms = append(c.kexAlgorithms, kexGuess)
+			slices.Reverse(s.kexAlgorithms[:2])
+			s.hostKeyAlgorithms = []string{"unheard-of", keys.KeyEd25519}
+		}, func(t *testing.T, a *agreement) { require.True(t, a.goodGuess) }},
+		{"the same, but the server cannot", func(c, s *kexInit) {
+			c.kexAlgorithms = append(c.kexAlgorithms, kexGuess)
+			s.kexAlgorithms = s.kexAlgorithms[1:]
 		}, func(t *testing.T, a *agreement) { require.False(t, a.goodGuess) }},
 	}
 	for _, tt := range tests {
@@ -144,57 +156,6 @@ func TestNothingInCommon(t *testing.T) {
 			require.Equal(t, []string{"rot13"}, ne.Theirs)
 			require.Equal(t, Ciphers(), ne.Ours)
 		})
-	})
-}
-
-// TestGuess: a key exchange message sent ahead counts if it is of the right
-// method and is skipped if not (RFC 4253 section 7), in any exchange.
-func TestGuess(t *testing.T) {
-	forRoles(t, func(t *testing.T, role kex.Role) {
-		for _, right := range []bool{true, false} {
-			change := func(m *kexInit) {
-				m.firstKexFollows = true
-				if !right {
-					m.kexAlgorithms = slices.Insert(m.kexAlgorithms, 0, "unheard-of")
-				}
-			}
-			c, p := begin(t, role, Config{})
-			p.change = change
-			exchange := func() {
-				p.sendKexInit()
-				if !right {
-					p.send([]byte{30, 1, 2, 3}) // the method's own, as far as we know
-				}
-				p.expectKexInit()
-				p.finishKex()
-			}
-			p.identify()
-			exchange()
-			<-c.done
-			require.NoError(t, c.err)
-			p.expect(wire.MsgExtInfo)
-			c.SetAuthenticated()
-			got := readAll(c.Conn)
-			exchange()
-			p.send(data(3))
-			require.Equal(t, data(3), <-got)
-		}
-	})
-	t.Run("only one is skipped", func(t *testing.T) {
-		c, p := begin(t, kex.Server, Config{})
-		p.change = func(m *kexInit) {
-			m.firstKexFollows = true
-			m.kexAlgorithms = slices.Insert(m.kexAlgorithms, 0, "unheard-of")
-		}
-		p.identify()
-		p.sendKexInit()
-		p.send([]byte{30, 1, 2, 3})
-		p.send([]byte{30, 1, 2, 3})
-		p.expectDisconnect()
-		p.nc.Close()
-		<-c.done
-		var ke *kex.Error
-		require.ErrorAs(t, c.err, &ke)
 	})
 }
 

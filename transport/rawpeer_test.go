@@ -300,14 +300,19 @@ func begin(t testing.TB, role kex.Role, cfg Config) (*tested, *rawPeer) {
 }
 
 func beginOn(t testing.TB, nc net.Conn, peer net.Conn, role kex.Role, cfg Config) *tested {
+	return beginWith(t, peer, func() (*Conn, error) {
+		if role == kex.Client {
+			return Client(t.Context(), nc, clientConfig(cfg))
+		}
+		return Server(t.Context(), nc, serverConfig(cfg))
+	})
+}
+
+func beginWith(t testing.TB, peer net.Conn, start func() (*Conn, error)) *tested {
 	c := &tested{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		if role == kex.Client {
-			c.Conn, c.err = Client(t.Context(), nc, clientConfig(cfg))
-		} else {
-			c.Conn, c.err = Server(t.Context(), nc, serverConfig(cfg))
-		}
+		c.Conn, c.err = start()
 	}()
 	t.Cleanup(func() {
 		peer.Close()

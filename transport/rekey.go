@@ -42,6 +42,9 @@ type keyExchange struct {
 	// skip: the peer guessed wrong, so its next message is to be ignored
 	// (RFC 4253 section 7).
 	skip bool
+	// sent: the method's first message has gone out with our KEXINIT, as a
+	// guess that turned out right.
+	sent bool
 	// extInfo: the peer takes SSH_MSG_EXT_INFO after our NEWKEYS.
 	extInfo bool
 	// signing: a goroutine has the exchange. No message of the peer's can be
@@ -190,7 +193,11 @@ func (c *Conn) onKexInit(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	kx := &keyExchange{first: first, agreement: a, skip: theirs.firstKexFollows && !a.goodGuess}
+	kx := &keyExchange{
+		first: first, agreement: a,
+		skip: theirs.firstKexFollows && !a.goodGuess,
+		sent: e.proposal.firstKexFollows && a.goodGuess,
+	}
 	if first {
 		kx.extInfo = slices.Contains(theirs.kexAlgorithms, extInfoClient) ||
 			slices.Contains(theirs.kexAlgorithms, extInfoServer)
@@ -205,7 +212,7 @@ func (c *Conn) onKexInit(payload []byte) error {
 			return err
 		}
 	}
-	if cfg.Ahead = first && c.role == kex.Server; cfg.Ahead {
+	if cfg.Ahead = first && c.role == kex.Server; cfg.Ahead && !(theirs.firstKexFollows && a.goodGuess) {
 		c.flushCollected() // so that the client has what it needs meanwhile
 	}
 	if kx.exchange, err = kex.New(a.kexAlgorithm, cfg); err != nil {
@@ -220,13 +227,21 @@ func (c *Conn) onKexInit(payload []byte) error {
 
 // makeOffer has a client make its ephemeral key for the method that it prefers
 // while the server's identification and proposal are on their way, since it is
-// most likely to be the one.
+// most likely to be the one. Where it guesses so aloud, it sends it.
 func (c *Conn) makeOffer() (err error) {
-	if c.role == kex.Client {
-		c.flushCollected()
-		c.offer, err = kex.NewOffer(c.settings.KeyExchanges[0])
+	if c.role == kex.Server {
+		return nil
 	}
-	return err
+	c.flushCollected()
+	if c.offer, err = kex.NewOffer(c.settings.KeyExchanges[0]); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exchange != nil && c.exchange.proposal.firstKexFollows {
+		c.seal(c.offer.Init(), nil)
+	}
+	return nil
 }
 
 // hostKeyFor finds the host key that signs with algorithm.
@@ -291,6 +306,10 @@ func (c *Conn) step(kx *keyExchange, payload []byte) error {
 	}
 	if done {
 		return c.agreed(kx, out)
+	}
+	if kx.sent {
+		kx.sent = false
+		return nil
 	}
 	c.mu.Lock()
 	for _, p := range out {

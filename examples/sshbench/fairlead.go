@@ -23,6 +23,8 @@ func dialFairlead(ctx context.Context, t *target) (client, error) {
 		User:          t.user,
 		Auth:          []auth.Method{auth.PublicKeys(key)},
 		VerifyHostKey: transport.InsecureAcceptAnyHostKey,
+
+		GuessKeyExchange: t.guess,
 		Transport: transport.Config{
 			Ciphers:      list(t.cipher),
 			MACs:         list(t.mac),

@@ -60,6 +60,7 @@ type target struct {
 	keyFile          string
 	cipher, mac, kex string // "" is the implementation's choice
 	rekey            uint64 // bytes; 0 likewise
+	guess            bool   // the first message of the key exchange
 
 	mu     sync.Mutex
 	parsed any // the key of keyFile, or a new one; nil before the first use

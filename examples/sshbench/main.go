@@ -90,6 +90,7 @@ func runCommand(ctx context.Context, flags *flag.FlagSet, stdout io.Writer) func
 	flags.StringVar(&t.mac, "mac", "", "`name` of the MAC")
 	flags.StringVar(&t.kex, "kex", "", "`name` of the key exchange method")
 	flags.Uint64Var(&t.rekey, "rekey", 0, "change keys after this many `bytes`; 0 is the implementation's default")
+	flags.BoolVar(&t.guess, "guess", false, "send the first message of the key exchange at once, as a guess; only fairlead can")
 	impl := flags.String("impl", "fairlead", "`implementation`: "+names(implementations, canDial))
 	op := flags.String("op", "down", "what to do: "+names(ops, nil))
 	flags.Int64Var(&b.bytes, "bytes", 1<<30, "how much to transfer, in all")
