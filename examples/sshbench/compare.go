@@ -154,7 +154,7 @@ func (c *comparison) once(ctx context.Context, w *workplace, r row, k contender,
 	values := map[string]string{
 		"addr": addr, "impl": k.client, "op": r.op, "key": w.userKey(),
 		"cipher": r.cipher, "mac": r.mac, "kex": r.kex,
-		"rekey": fmt.Sprint(k.rekey), "n": fmt.Sprint(c.count(r, k)), "bytes": fmt.Sprint(c.bytes / max(k.part, 1)),
+		"rekey": fmt.Sprint(k.rekey), "guess": fmt.Sprint(k.guess), "n": fmt.Sprint(c.count(r, k)), "bytes": fmt.Sprint(c.bytes / max(k.part, 1)),
 	}
 	if k.server == "openssh" {
 		maps.Copy(values, map[string]string{

@@ -107,6 +107,9 @@ func runCommand(ctx context.Context, flags *flag.FlagSet, stdout io.Writer) func
 		if b.op, err = find(ops, *op); err != nil {
 			return err
 		}
+		if t.guess && b.impl.name != ours.name {
+			return fmt.Errorf("%s cannot guess", b.impl.name)
+		}
 		r, err := b.run(ctx)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,39 +139,96 @@ func openChannel(_ context.Context, b *bench, c client) error {
 	})
 }
 
-// many has n channels read at once, until all of them together have enough.
+// many has n channels read at once. What counts begins when something has come
+// on each, and ends when all of them together have had the bytes.
 func many(_ context.Context, b *bench, c client) error {
-	counts := make([]int64, b.n)
-	var total atomic.Int64
-	err := b.transfer(c, b.bytes, func() error {
-		return inParallel(b.n, func(i int) error {
-			// Any of them could end up with all there is.
-			s, err := c.exec(fmt.Sprintf(b.commands.down, b.bytes))
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			buf := make([]byte, chunk)
-			for total.Load() < b.bytes {
-				n, err := s.Read(buf)
-				counts[i] += int64(n)
-				total.Add(int64(n))
-				if err != nil && total.Load() < b.bytes {
-					return err
-				}
-			}
-			return nil
+	m := &crowd{counts: make([]atomic.Int64, b.n), busy: make(chan struct{}), over: make(chan struct{})}
+	m.silent.Store(int64(b.n))
+	m.goal.Store(math.MaxInt64)
+	// Any of them could have nearly all of it, and some before that counts.
+	command := fmt.Sprintf(b.commands.down, endless)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- inParallel(b.n, func(i int) error {
+			defer m.end()
+			return m.read(c, command, i)
 		})
+	}()
+	select {
+	case <-m.busy:
+	case err := <-ended:
+		return err
+	}
+	var least, all int64
+	err := b.transfer(c, b.bytes, func() error {
+		before := m.each()
+		m.goal.Store(m.total.Load() + b.bytes)
+		<-m.over
+		least = math.MaxInt64
+		for i, n := range m.each() {
+			least = min(least, n-before[i])
+			all += n - before[i]
+		}
+		return nil
 	})
+	m.end()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	b.result.MinShare = float64(least) / (float64(all) / float64(b.n))
+	return nil
+}
+
+// endless is more bytes than anybody waits for.
+const endless int64 = 1 << 60
+
+// A crowd is many channels that are read at once.
+type crowd struct {
+	counts []atomic.Int64 // bytes of each
+	total  atomic.Int64
+	goal   atomic.Int64  // of total
+	silent atomic.Int64  // channels on which nothing has come
+	busy   chan struct{} // closed when there are none
+	once   sync.Once
+	over   chan struct{} // closed when the goal is reached or a channel fails
+}
+
+func (m *crowd) end() { m.once.Do(func() { close(m.over) }) }
+
+func (m *crowd) each() []int64 {
+	counts := make([]int64, len(m.counts))
+	for i := range counts {
+		counts[i] = m.counts[i].Load()
+	}
+	return counts
+}
+
+// read is channel i's part, until all is over.
+func (m *crowd) read(c client, command string, i int) error {
+	s, err := c.exec(command)
 	if err != nil {
 		return err
 	}
-	least := counts[0]
-	for _, n := range counts {
-		least = min(least, n)
+	defer s.Close()
+	buf := make([]byte, chunk)
+	for first := true; ; first = false {
+		n, err := s.Read(buf)
+		m.counts[i].Add(int64(n))
+		if m.total.Add(int64(n)) >= m.goal.Load() {
+			m.end()
+		}
+		if first && m.silent.Add(-1) == 0 {
+			close(m.busy)
+		}
+		select {
+		case <-m.over:
+			return nil
+		default:
+		}
+		if err != nil {
+			return err
+		}
 	}
-	b.result.MinShare = float64(least) / (float64(total.Load()) / float64(b.n))
-	return nil
 }
 
 // How idle connects: so many at once, and how long the sides then have to

@@ -118,6 +118,7 @@ func TestShortTransfersFail(t *testing.T) {
 		{"-op", "down", "-n", "-1"},
 		{"-op", "none"},
 		{"-impl", "none"},
+		{"-impl", "xcrypto", "-guess"},
 		{"-impl", "openssh"}, // without a key
 	} {
 		var out bytes.Buffer
