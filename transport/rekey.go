@@ -227,12 +227,15 @@ func (c *Conn) onKexInit(payload []byte) error {
 
 // makeOffer has a client make its ephemeral key for the method that it prefers
 // while the server's identification and proposal are on their way, since it is
-// most likely to be the one. Where it guesses so aloud, it sends it.
+// most likely to be the one. Where it guesses so aloud, what it says goes with
+// our proposal.
 func (c *Conn) makeOffer() (err error) {
 	if c.role == kex.Server {
 		return nil
 	}
-	c.flushCollected()
+	if !c.settings.client.GuessKeyExchange {
+		c.flushCollected()
+	}
 	if c.offer, err = kex.NewOffer(c.settings.KeyExchanges[0]); err != nil {
 		return err
 	}
