@@ -42,13 +42,7 @@ func newSocket(rwc io.ReadWriteCloser) *socket {
 	}
 	s := &socket{raw: raw}
 	s.try = func(fd uintptr) bool {
-		n, err := syscall.SendmsgN(int(fd), s.b, nil, nil, syscall.MSG_DONTWAIT)
-		for err == syscall.EINTR {
-			n, err = syscall.SendmsgN(int(fd), s.b, nil, nil, syscall.MSG_DONTWAIT)
-		}
-		if err == nil {
-			s.n = n
-		}
+		s.n, _ = sendNow(int(fd), s.b)
 		return true // done, whatever came of it
 	}
 	return s
@@ -60,8 +54,7 @@ func (s *socket) discardUnread() {
 	defer putBuffer(b)
 	s.raw.Control(func(fd uintptr) {
 		for range 4 { // a peer may send for ever
-			n, err := syscall.Read(int(fd), b)
-			if n <= 0 && err != syscall.EINTR {
+			if n, _ := recvNow(int(fd), b); n == 0 {
 				break
 			}
 		}

@@ -54,13 +54,13 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 		in.move(getBigBuffer())
 	}
 	in.makeRoom(r.want)
-	r.n, r.err = readNow(int(fd), in.buf[in.w:])
+	r.n, r.err = recvNow(int(fd), in.buf[in.w:])
 	if r.err == syscall.EAGAIN && r.watch {
 		r.n, r.err = r.watcher.watch(int(fd), in.buf[in.w:])
 		r.watch = false
 	}
 	if r.err == syscall.EAGAIN && r.watcher.unquiet(int(fd)) {
-		r.n, r.err = readNow(int(fd), in.buf[in.w:])
+		r.n, r.err = recvNow(int(fd), in.buf[in.w:])
 	}
 	if r.err == syscall.EAGAIN {
 		in.shrink(r.want)
@@ -69,24 +69,12 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 		}
 		return false
 	}
-	if r.n <= 0 {
-		r.n = 0
-		if r.err == nil {
-			r.err = io.EOF
-		} else {
-			r.err = os.NewSyscallError("read", r.err)
-		}
+	if r.err != nil {
+		r.err = os.NewSyscallError("read", r.err)
+	} else if r.n == 0 {
+		r.err = io.EOF
 	}
 	return true
-}
-
-// readNow reads from a socket that does not wait.
-func readNow(fd int, b []byte) (n int, err error) {
-	err = syscall.EINTR
-	for err == syscall.EINTR {
-		n, err = syscall.Read(fd, b)
-	}
-	return n, err
 }
 
 // release leaves the socket to others who may wait for it. Who reads calls it last.

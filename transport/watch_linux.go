@@ -38,7 +38,7 @@ const (
 // watchers is how many watch, in this process.
 var watchers atomic.Int32
 
-// watch is readNow, but may take watchTime before it says EAGAIN.
+// watch is recvNow, but may take watchTime before it says EAGAIN.
 func (w *watcher) watch(fd int, b []byte) (int, error) {
 	if !w.luck.Try() {
 		return 0, syscall.EAGAIN
@@ -54,7 +54,7 @@ func (w *watcher) watch(fd int, b []byte) (int, error) {
 	start := time.Now()
 	var last, away time.Duration
 	for {
-		n, err := readNow(fd, b)
+		n, err := recvNow(fd, b)
 		now := time.Since(start)
 		last, away = now, max(away, now-last)
 		if w.over(err != syscall.EAGAIN, now, away) {
