@@ -62,7 +62,7 @@ type Conn struct {
 	exchange  *ourExchange
 	mayRekey  bool              // mu: authenticated, so rekeying may begin here
 	interval  *time.Timer       // mu: RekeyInterval
-	linger    *time.Timer       // mu: closes rwc some time after the end
+	linger    *time.Timer       // mu: closes rwc some time after the end; nil where finish does so at once
 	brief     bool              // mu: the end does not wait for the peer
 	state     State             // mu
 	peerExt   map[string][]byte // mu: what EXT_INFO said
@@ -253,7 +253,11 @@ func (c *Conn) Fail(cause error) {
 		cause = &DisconnectError{Reason: wire.DisconnectByApplication}
 	}
 	first, finish := c.end(cause, false)
-	if finish {
+	switch {
+	case !finish:
+	case c.linger == nil && c.out.socket != nil:
+		c.finish() // which but closes a socket
+	default:
 		go c.finish()
 	}
 	if first {
@@ -291,9 +295,11 @@ func (c *Conn) end(cause error, brief bool) (first, finish bool) {
 	case givenUp(cause), c.state.KeyExchanges == 0 && errors.Is(cause, os.ErrDeadlineExceeded):
 		linger = shortLinger
 	}
-	c.linger = time.AfterFunc(linger, c.closeNow)
 	close(c.dead)
 	finish = !c.out.writing // else whoever writes does it
+	if linger > 0 || !finish {
+		c.linger = time.AfterFunc(linger, c.closeNow)
+	}
 	c.out.writing = true
 	c.mu.Unlock()
 	c.cancel()

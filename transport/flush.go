@@ -249,7 +249,9 @@ func (c *Conn) finish() {
 	batch, cause, linger, brief := c.out.takePending(nil), c.err, c.linger, c.brief
 	c.mu.Unlock()
 	defer putBuffer(batch)
-	defer linger.Stop()
+	if linger != nil {
+		defer linger.Stop()
+	}
 	defer c.closeNow()
 	if gone(cause) && !halfClosed(cause) {
 		return
