@@ -302,17 +302,22 @@ func (c *Channel) lost() {
 }
 
 // forgetIfDrained gives back the channel's place among MaxChannels and its
-// part of the budget, once it holds no data and both CLOSEs have passed, or
-// ours is about to: a peer that has it may open the next channel at once.
+// part of the budget, once it holds no data, no request waits, and both CLOSEs
+// have passed, or ours is about to: a peer that has it may open the next channel
+// at once.
 func (c *Channel) forgetIfDrained() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.life.closing() && (c.closedHere || c.plain.empty() && c.stderr.empty()) {
+	drained := c.life.closing() && (c.closedHere || c.plain.empty() && c.stderr.empty())
+	c.mu.Unlock()
+	if drained && c.requests.idle() { // no request comes after CLOSE
+		c.mu.Lock()
 		c.giveBack()
+		c.mu.Unlock()
 	}
 }
 
-// giveBack does so once. c.mu is held, so that nobody finds it done that is not.
+// giveBack does so once. c.mu is held, so that nobody sees it marked as done
+// before it is.
 func (c *Channel) giveBack() {
 	if c.forgotten {
 		return

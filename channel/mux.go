@@ -188,7 +188,8 @@ func (m *Mux) Stats() Stats {
 }
 
 // Idle reports whether nothing is on its way to the peer that would be missed: no
-// channel is open, and every global request has had its reply.
+// channel is open, but for one that the peer has closed and our CLOSE for which is
+// about to be sent, and every global request has had its reply.
 func (m *Mux) Idle() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -101,6 +101,32 @@ func TestPlaceIsFreeWhileCloseIsSent(t *testing.T) {
 	})
 }
 
+// A channel whose requests wait for a slow handler keeps its place, or a peer could
+// have any number of them.
+func TestPlaceIsKeptByRequests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newRawPeer(t, Config{MaxChannels: 1})
+		release := make(chan struct{})
+		c := p.accept(func(context.Context, *Request) { <-release })
+		p.send(channelRequest{recipient: c.number, name: "slow"}.append(nil))
+		p.send(channelRequest{recipient: c.number, name: "slow"}.append(nil))
+		p.signal(wire.MsgChannelClose, c)
+		p.next(wire.MsgChannelClose)
+		open := channelOpen{channelType: "test", sender: rawNumber, window: rawWindow, maxPacket: rawMaxPacket}.append(nil)
+		p.send(open)
+		p.next(wire.MsgChannelOpenFailure)
+		require.Equal(t, 1, p.m.Stats().Channels)
+
+		release <- struct{}{}
+		synctest.Wait()
+		require.Equal(t, 1, p.m.Stats().Channels, "there is another request")
+		release <- struct{}{}
+		<-c.Done()
+		require.Zero(t, p.m.Stats().Channels)
+		p.accept(nil)
+	})
+}
+
 func TestOpenReasons(t *testing.T) {
 	for r, want := range map[OpenReason]string{
 		AdministrativelyProhibited: "administratively prohibited", ConnectFailed: "connect failed",

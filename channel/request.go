@@ -203,6 +203,9 @@ func (q *requestQueue) finish(drained chan struct{}) {
 	if drained == nil {
 		return
 	}
+	if q.channel != nil {
+		q.channel.forgetIfDrained()
+	}
 	close(drained)
 	if q.over != nil {
 		q.over(q.channel)
@@ -241,6 +244,13 @@ func (q *requestQueue) end(drained chan struct{}) {
 	}
 	q.mu.Unlock()
 	q.finish(drained)
+}
+
+// idle reports whether all requests that came have been served.
+func (q *requestQueue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return !q.serving && len(q.waiting) == 0
 }
 
 // takeDrained returns the channel to be closed, once. q.mu is held.
