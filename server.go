@@ -72,8 +72,9 @@ type Server struct {
 	RequestHandlers map[string]func(ctx context.Context, c *ServerConn, r *channel.Request)
 
 	// MaxSessions bounds the open sessions of one connection. A session is
-	// open until its handler returns or says how it ended. Default 10;
-	// negative: none.
+	// open until its handler returns or says how it ended; of handlers that
+	// have said so and do not return there may be as many again, and 10 in
+	// every case. Default 10; negative: none.
 	MaxSessions int
 
 	// MaxStartups bounds the connections that have not logged in yet. Default

@@ -158,11 +158,15 @@ func (c *ServerConn) SetMaxSessions(n int) {
 	c.server.mu.Unlock()
 }
 
+// maxEnded is how many sessions may have ended whose handlers have not returned,
+// or as many as may be open.
+const maxEnded = 10
+
 // addSession counts a session, unless there are too many.
 func (c *ServerConn) addSession() bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	if c.open >= c.maxSessions {
+	if c.open >= c.maxSessions || c.sessions-c.open >= max(maxEnded, c.maxSessions) {
 		return false
 	}
 	c.open++
@@ -170,8 +174,8 @@ func (c *ServerConn) addSession() bool {
 	return true
 }
 
-// closeSession is when a session stops to count against MaxSessions: before the
-// client can know of its end, since it may open the next one then.
+// closeSession is when a session is open no more: before the client can know of
+// its end, since it may open the next one then.
 func (c *ServerConn) closeSession() {
 	c.server.mu.Lock()
 	c.open--

@@ -47,7 +47,7 @@ func TestMaxSessions(t *testing.T) {
 // handler has more to do.
 func TestMaxSessionsOneAfterTheOther(t *testing.T) {
 	release := make(chan struct{})
-	c := dial(t, serve(t, &ssh.Server{Auth: anonymous(), MaxSessions: 1, Handler: ssh.HandlerFunc(func(s *ssh.Session) {
+	addr := serve(t, &ssh.Server{Auth: anonymous(), MaxSessions: 1, Handler: ssh.HandlerFunc(func(s *ssh.Session) {
 		switch s.Command() {
 		case "exit":
 			s.Exit(0)
@@ -57,13 +57,23 @@ func TestMaxSessionsOneAfterTheOther(t *testing.T) {
 			s.Close()
 		}
 		<-release
-	})}))
+	})})
 	t.Cleanup(func() { close(release) }) // before the server's Close
+	c := dial(t, addr)
 	var ended *ssh.ExitError
 	require.NoError(t, c.Command("exit").Run(t.Context()))
 	require.ErrorAs(t, c.Command("signal").Run(t.Context()), &ended)
 	require.ErrorAs(t, c.Command("close").Run(t.Context()), &ended)
-	require.NoError(t, c.Command("linger").Start(t.Context()))
+	open := c.Command("linger")
+	require.NoError(t, open.Start(t.Context()))
 	var refused *channel.OpenError
+	require.ErrorAs(t, c.Command("exit").Run(t.Context()), &refused)
+	require.NoError(t, open.Close())
+
+	// Handlers that do not return are not without number.
+	c = dial(t, addr)
+	for range 10 {
+		require.NoError(t, c.Command("exit").Run(t.Context()))
+	}
 	require.ErrorAs(t, c.Command("exit").Run(t.Context()), &refused)
 }
