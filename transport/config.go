@@ -27,8 +27,8 @@ const (
 // zero field means the default that its comment names.
 type Config struct {
 	// The algorithms to propose, preferred first. nil means the default,
-	// which KeyExchanges, Ciphers and MACs return. SupportedKeyExchanges has
-	// more that can be named.
+	// which KeyExchanges, Ciphers and MACs return; an empty list is an error,
+	// but for MACs. SupportedKeyExchanges has more that can be named.
 	KeyExchanges []string
 	Ciphers      []string
 	MACs         []string
@@ -115,9 +115,10 @@ type ClientConfig struct {
 	// at once, and not when the server's proposal is there (RFC 4253 section
 	// 7): a round trip less with a server that prefers the same key exchange
 	// and host key algorithm, or that has both and announces
-	// kexguess2@matt.ucc.asn.au, as ours and Dropbear's do. Another server
-	// ignores the message, which OpenSSH's does with its usual host keys; one
-	// that knows no guesses ends the connection.
+	// kexguess2@matt.ucc.asn.au, as ours and Dropbear's do. Another that
+	// keeps to the RFC ignores the message, as OpenSSH's does with its usual
+	// host keys. With one that knows no guesses, or judges them by the key
+	// exchange alone, the connection fails.
 	GuessKeyExchange bool
 }
 

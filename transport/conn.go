@@ -253,11 +253,7 @@ func (c *Conn) Fail(cause error) {
 		cause = &DisconnectError{Reason: wire.DisconnectByApplication}
 	}
 	first, finish := c.end(cause, false)
-	switch {
-	case !finish:
-	case c.linger == nil && c.out.socket != nil:
-		c.finish() // which but closes a socket
-	default:
+	if finish {
 		go c.finish()
 	}
 	if first {

@@ -110,10 +110,10 @@ type agreement struct {
 	hostKeyAlgorithm string
 	clientToServer   suite
 	serverToClient   suite
-	// goodGuess: a key exchange packet that the client sent ahead is the right
-	// one. It is where both sides prefer the method and the host key algorithm
-	// that were agreed on (RFC 4253 section 7), and where both announce
-	// kexGuess, if the client does.
+	// goodGuess: a key exchange packet that was sent ahead is the right one,
+	// because both sides prefer the method and the host key algorithm that
+	// were agreed on (RFC 4253 section 7). Where both announce kexGuess it is
+	// enough that the client does.
 	goodGuess bool
 }
 

@@ -90,6 +90,9 @@ func (c choice) list() ([]string, error) {
 	if c.names == nil {
 		return slices.Concat(c.defaults, c.admitted), nil
 	}
+	if len(c.names) == 0 && c.kind != "MAC" { // which a cipher may do without
+		return nil, fmt.Errorf("transport: the list of %s algorithms is empty; nil means the default", c.kind)
+	}
 	for i, name := range c.names {
 		switch {
 		case slices.Contains(c.names[:i], name):

@@ -267,6 +267,9 @@ func TestConfigIsChecked(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"unknown kex":     {KeyExchanges: []string{"rot13"}},
 		"unknown cipher":  {Ciphers: []string{"none"}},
+		"no kex":          {KeyExchanges: []string{}},
+		"no cipher":       {Ciphers: []string{}},
+		"no compression":  {Compression: []string{}},
 		"repeated cipher": {Ciphers: []string{"aes128-ctr", "aes128-ctr"}},
 		"unknown MAC":     {MACs: []string{"none"}},
 		"pseudo method":   {KeyExchanges: []string{extInfoClient}},

@@ -9,7 +9,7 @@ import "syscall"
 func recvNow(fd int, b []byte) (n int, err error) {
 	err = syscall.EINTR
 	for err == syscall.EINTR {
-		n, err = syscall.Read(fd, b) // the runtime has it not wait
+		n, err = syscall.Read(fd, b) // the runtime has made the socket one that does not wait
 	}
 	return max(n, 0), err
 }
