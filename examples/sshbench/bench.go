@@ -111,18 +111,23 @@ func (b *bench) transfer(c client, bytes int64, work func() error) error {
 	if err := b.timed(c, work); err != nil {
 		return err
 	}
-	r := &b.result
 	if each, ok := c.(loginEach); ok {
-		less := each.overhead()
+		r, less := &b.result, each.overhead()
 		r.Seconds = max(r.Seconds-less.seconds, 1e-6)
 		r.Client.CPU = max(r.Client.CPU-less.cpu, 0)
 	}
+	b.moved(bytes)
+	return nil
+}
+
+// moved notes how many bytes were moved in the time that was noted.
+func (b *bench) moved(bytes int64) {
+	r := &b.result
 	r.Bytes = bytes
 	r.MBps = float64(bytes) / 1e6 / r.Seconds
 	for _, s := range r.sides() {
 		s.CPUPerGB = s.CPU / (float64(bytes) / 1e9)
 	}
-	return nil
 }
 
 // repeat is timed for doing something n times, after a few that do not count.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,7 +143,7 @@ func openChannel(_ context.Context, b *bench, c client) error {
 // many has n channels read at once. What counts begins when something has come
 // on each, and ends when all of them together have had the bytes.
 func many(_ context.Context, b *bench, c client) error {
-	m := &crowd{counts: make([]atomic.Int64, b.n), busy: make(chan struct{}), over: make(chan struct{})}
+	m := &crowd{counts: make([]atomic.Int64, b.n), busy: make(chan struct{}), enough: make(chan struct{}), over: make(chan struct{})}
 	m.silent.Store(int64(b.n))
 	m.goal.Store(math.MaxInt64)
 	// Any of them could have nearly all of it, and some before that counts.
@@ -159,24 +160,38 @@ func many(_ context.Context, b *bench, c client) error {
 	case err := <-ended:
 		return err
 	}
-	var least, all int64
-	err := b.transfer(c, b.bytes, func() error {
-		before := m.each()
-		m.goal.Store(m.total.Load() + b.bytes)
-		<-m.over
-		least = math.MaxInt64
-		for i, n := range m.each() {
-			least = min(least, n-before[i])
-			all += n - before[i]
+	var before, after []int64
+	err := b.timed(c, func() error {
+		before = m.each()
+		m.goal.Store(sum(before) + b.bytes)
+		select {
+		case <-m.enough:
+		case <-m.over:
 		}
+		after = m.each()
 		return nil
 	})
+	all := m.total.Load() - sum(before)
 	m.end()
 	if err := errors.Join(err, <-ended); err != nil {
 		return err
 	}
-	b.result.MinShare = float64(least) / (float64(all) / float64(b.n))
+	b.moved(b.bytes)
+	if s := b.result.Server; s != nil { // it was busy until it had told what it used
+		s.CPUPerGB = s.CPU / (float64(all) / 1e9)
+	}
+	for i := range after {
+		after[i] -= before[i]
+	}
+	b.result.MinShare = float64(slices.Min(after)) / (float64(sum(after)) / float64(b.n))
 	return nil
+}
+
+func sum(counts []int64) (all int64) {
+	for _, n := range counts {
+		all += n
+	}
+	return all
 }
 
 // endless is more bytes than anybody waits for.
@@ -189,11 +204,13 @@ type crowd struct {
 	goal   atomic.Int64  // of total
 	silent atomic.Int64  // channels on which nothing has come
 	busy   chan struct{} // closed when there are none
-	once   sync.Once
-	over   chan struct{} // closed when the goal is reached or a channel fails
+	enough chan struct{} // closed when the goal is reached
+	over   chan struct{} // closed when reading is to end, or a channel has failed
+
+	onEnough, onEnd sync.Once
 }
 
-func (m *crowd) end() { m.once.Do(func() { close(m.over) }) }
+func (m *crowd) end() { m.onEnd.Do(func() { close(m.over) }) }
 
 func (m *crowd) each() []int64 {
 	counts := make([]int64, len(m.counts))
@@ -215,7 +232,7 @@ func (m *crowd) read(c client, command string, i int) error {
 		n, err := s.Read(buf)
 		m.counts[i].Add(int64(n))
 		if m.total.Add(int64(n)) >= m.goal.Load() {
-			m.end()
+			m.onEnough.Do(func() { close(m.enough) })
 		}
 		if first && m.silent.Add(-1) == 0 {
 			close(m.busy)
