@@ -85,6 +85,7 @@ func TestReadTakesBatch(t *testing.T) {
 		synctest.Wait()
 		pc.batches <- slices.Insert(batch(2*half), half, nil)
 		require.Equal(t, 3*half, <-reads)
+		synctest.Wait()
 		pc.resume <- struct{}{}
 		require.Equal(t, 3*half, <-reads)
 
