@@ -2,7 +2,7 @@
 # (peers, at length), bench, fuzz, asm, lint.
 
 GO      ?= go
-FUZZ    ?= 10s
+FUZZ    ?= 6s
 
 BENCH     ?= .
 BENCHTIME ?= 200ms

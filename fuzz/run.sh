@@ -2,7 +2,7 @@
 # Runs every fuzz target of both modules, each for $FUZZ, eight at a time.
 set -eu
 cd "$(dirname "$0")/.."
-GO=${GO:-go} FUZZ=${FUZZ:-10s}
+GO=${GO:-go} FUZZ=${FUZZ:-6s}
 export GO FUZZ
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
