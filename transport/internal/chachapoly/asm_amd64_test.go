@@ -4,6 +4,7 @@ package chachapoly
 
 import (
 	"encoding/hex"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -18,8 +19,20 @@ func TestPortable(t *testing.T) {
 	if !accelerated {
 		t.Log("there is nothing else here")
 	}
-	defer func(was bool) { accelerated = was }(accelerated)
-	accelerated = false
+	without(t, &accelerated)
+}
+
+// TestNarrow runs them without AVX-512.
+func TestNarrow(t *testing.T) {
+	if !wide {
+		t.Log("there is nothing else here")
+	}
+	without(t, &wide)
+}
+
+func without(t *testing.T, feature *bool) {
+	defer func(was bool) { *feature = was }(*feature)
+	*feature = false
 	TestSealAndOpen(t)
 	TestForged(t)
 	TestWycheproof(t)
@@ -90,10 +103,17 @@ func TestPoly1305Extremes(t *testing.T) {
 		}
 		m.finish(rest, &got)
 		require.Equal(t, want, got, "key %x, message %x", key, msg)
+
+		if groups := len(msg) / wideGroup; wide && groups > 0 {
+			m := newMAC((*[32]byte)(key))
+			m.addWide(msg[:groups*wideGroup])
+			m.finish(msg[groups*wideGroup:], &got)
+			require.Equal(t, want, got, "key %x, message %x", key, msg)
+		}
 	}
 	for _, k := range ends {
 		for _, b := range ends {
-			for _, n := range []int{0, 1, 15, 16, 17, 31, 32, 64, 512, 1000, 1024, 5000} {
+			for _, n := range []int{0, 1, 15, 16, 17, 31, 32, 64, 256, 512, 1000, 1024, 5000} {
 				check(fill(32, k), fill(n, b))
 			}
 		}
@@ -117,18 +137,22 @@ func TestStreams(t *testing.T) {
 	}
 	key := random(KeySize)
 	c := New((*[KeySize]byte)(key))
-	const n = 5
+	const n = 8 // a multiple of the wide unit
 	for _, counter := range []uint32{0, 1, 7, 1 << 16, 1<<32 - 8*n} {
 		s, _ := chacha20.NewUnauthenticatedCipher(key, make([]byte, chacha20.NonceSize))
 		s.SetCounter(counter)
 		want := make([]byte, n*unit)
 		s.XORKeyStream(want, want)
 		message := random(n * unit)
-		for _, f := range []func(dst []byte, state *[16]uint32){
+		streams := []func(dst []byte, state *[16]uint32){
 			func(dst []byte, state *[16]uint32) { xor(&dst[0], state, n) },
 			func(dst []byte, state *[16]uint32) { xorPoly(&dst[0], state, n, &message[0], new([6]uint64)) },
 			func(dst []byte, state *[16]uint32) { streamPoly(&dst[0], state, n, &message[0], new([6]uint64)) },
-		} {
+		}
+		if wide {
+			streams = append(streams, func(dst []byte, state *[16]uint32) { xorWide(&dst[0], state, n*unit/wideUnit) })
+		}
+		for _, f := range streams {
 			state := c.stream(0).state
 			state[12] = counter
 			got := make([]byte, n*unit)
@@ -136,5 +160,30 @@ func TestStreams(t *testing.T) {
 			require.Equal(t, want, got)
 			require.Equal(t, counter+8*n, state[12])
 		}
+	}
+}
+
+// TestParts multiplies numbers modulo 2^130-5 as math/big does.
+func TestParts(t *testing.T) {
+	modulus := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 130), big.NewInt(5))
+	number := func(p parts) *big.Int {
+		n := new(big.Int)
+		for i, part := range p {
+			n.Add(n, new(big.Int).Lsh(new(big.Int).SetUint64(part), uint(44*i)))
+		}
+		return n.Mod(n, modulus)
+	}
+	part := func(most uint64) uint64 {
+		return []uint64{0, 1, most - 1, most, rand.Uint64N(most)}[rand.IntN(5)]
+	}
+	random := func() parts { return parts{part(low44), part(low44 + 1<<7), part(low42)} }
+	for range 10_000 {
+		a, b := random(), random()
+		product := a.times(&b)
+		want := new(big.Int).Mul(number(a), number(b))
+		require.Equal(t, want.Mod(want, modulus), number(product), "%x · %x", a, b)
+		require.LessOrEqual(t, product[0], uint64(low44))
+		require.LessOrEqual(t, product[1], uint64(low44+1<<7))
+		require.LessOrEqual(t, product[2], uint64(low42))
 	}
 }

@@ -77,16 +77,22 @@ type stream struct {
 const skipped = 64
 
 func (c *Cipher) stream(seq uint32) (s stream) {
-	binary.BigEndian.PutUint32(c.nonce[8:], seq)
-	s.state = [16]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
-	for i := range 8 {
-		s.state[4+i] = binary.LittleEndian.Uint32(c.key[4*i:])
-	}
-	for i := range 3 {
-		s.state[13+i] = binary.LittleEndian.Uint32(c.nonce[4*i:])
-	}
+	s.state = c.state(seq)
 	xor(&s.first[0], &s.state, 1)
 	return s
+}
+
+// state is that of a packet's first block.
+func (c *Cipher) state(seq uint32) [16]uint32 {
+	binary.BigEndian.PutUint32(c.nonce[8:], seq)
+	state := [16]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
+	for i := range 8 {
+		state[4+i] = binary.LittleEndian.Uint32(c.key[4*i:])
+	}
+	for i := range 3 {
+		state[13+i] = binary.LittleEndian.Uint32(c.nonce[4*i:])
+	}
+	return state
 }
 
 func (s *stream) mac() mac { return newMAC((*[32]byte)(s.first[:])) }
@@ -97,25 +103,40 @@ func (s *stream) xorFirst(body []byte) []byte {
 	return body[n:]
 }
 
-// xor xors b with what comes next. It may be followed by no more unless b
-// is in whole units.
-func (s *stream) xor(b []byte) {
+// xorRest xors b, the rest of a packet, with the key stream.
+func xorRest(state *[16]uint32, b []byte) {
 	if n := len(b) / unit; n > 0 {
-		xor(&b[0], &s.state, n)
+		xor(&b[0], state, n)
 		b = b[n*unit:]
 	}
 	if len(b) > 0 {
 		var last [unit]byte
 		copy(last[:], b)
-		xor(&last[0], &s.state, 1)
+		xor(&last[0], state, 1)
 		copy(b, last[:])
 	}
 }
 
-// sealFast encrypts a packet without room for a tag, and computes the tag. Where
-// both are done at once, what is authenticated is behind what is encrypted by
-// more than a unit.
+// sealFast encrypts a packet without room for a tag, and computes the tag.
 func (c *Cipher) sealFast(seq uint32, packet []byte) {
+	if wide && len(packet) >= wideFrom {
+		c.sealWide(seq, packet)
+	} else {
+		c.sealInterleaved(seq, packet)
+	}
+}
+
+// openFast verifies a packet without its tag and then decrypts it.
+func (c *Cipher) openFast(seq uint32, packet []byte) bool {
+	if wide && len(packet) >= wideFrom {
+		return c.openWide(seq, packet)
+	}
+	return c.openInterleaved(seq, packet)
+}
+
+// sealInterleaved does both at once: what is authenticated is behind what is
+// encrypted by more than a unit.
+func (c *Cipher) sealInterleaved(seq uint32, packet []byte) {
 	s := c.stream(seq)
 	m := s.mac()
 	rest := s.xorFirst(packet[lengthSize:])
@@ -124,20 +145,19 @@ func (c *Cipher) sealFast(seq uint32, packet []byte) {
 		xorPoly(&rest[unit], &s.state, n, &packet[0], &m.words)
 		packet, rest = packet[n*unit:], rest[unit+n*unit:]
 	}
-	s.xor(rest)
+	xorRest(&s.state, rest)
 	m.finish(packet, &c.tag)
 }
 
-// ahead is how much of the key stream openFast makes while it authenticates.
+// ahead is how much of the key stream openInterleaved makes while it authenticates.
 // It suffices for packets of the usual size.
 const ahead = 64 * unit
 
 var streams = sync.Pool{New: func() any { return new([ahead]byte) }}
 
-// openFast verifies a packet without its tag and then decrypts it. While it
-// authenticates it only makes the key stream, and that is put to use when the
-// tag is known to be right.
-func (c *Cipher) openFast(seq uint32, packet []byte) bool {
+// openInterleaved only makes the key stream while it authenticates, and puts that
+// to use when the tag is known to be right.
+func (c *Cipher) openInterleaved(seq uint32, packet []byte) bool {
 	s := c.stream(seq)
 	m := s.mac()
 	body := packet[lengthSize:]
@@ -158,6 +178,6 @@ func (c *Cipher) openFast(seq uint32, packet []byte) bool {
 		mix(&rest[0], &made[0], n)
 		rest = rest[n*unit:]
 	}
-	s.xor(rest)
+	xorRest(&s.state, rest)
 	return true
 }

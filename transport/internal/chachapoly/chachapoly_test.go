@@ -39,7 +39,7 @@ func sizes() []int {
 	for n := range 2600 {
 		all = append(all, n)
 	}
-	for _, about := range []int{32 << 10, 32784, 33 << 10, 64 << 10, 100_000, 256 << 10} {
+	for _, about := range []int{4 << 10, 6 << 10, 8 << 10, 32 << 10, 32784, 33 << 10, 64 << 10, 100_000, 256 << 10} {
 		for n := about - 20; n < about+20; n++ {
 			all = append(all, n)
 		}
@@ -68,7 +68,7 @@ func TestSealAndOpen(t *testing.T) {
 // TestForged: whatever bit is wrong, nothing is decrypted.
 func TestForged(t *testing.T) {
 	c := New(randomKey())
-	for _, n := range []int{8, 1024, 1500, 32784, 70_000} {
+	for _, n := range []int{8, 1024, 1500, 5000, 32784, 70_000} {
 		sealed := random(lengthSize + n + TagSize)
 		c.Seal(7, sealed)
 		require.False(t, c.Open(8, bytes.Clone(sealed)), "another sequence number")

@@ -31,3 +31,14 @@ func poly(msg *byte, n int, mac *[6]uint64)
 //
 //go:noescape
 func mix(dst *byte, stream *byte, n int)
+
+// xorWide xors dst with n×2048 bytes of the key stream.
+// It advances the block counter in state.
+//
+//go:noescape
+func xorWide(dst *byte, state *[16]uint32, n int)
+
+// polyWide computes Poly1305 of n×256 bytes of msg, in eight numbers that are to be added.
+//
+//go:noescape
+func polyWide(msg *byte, n int, powers *[50]uint64, result *[3][8]uint64)

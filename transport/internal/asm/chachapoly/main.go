@@ -1,11 +1,12 @@
 // Command chachapoly writes the assembly of that package. It is in a module of its
 // own, so that nobody who imports the library gets avo with it.
 //
-// Each function works on 512 bytes at a time. ChaCha20 is computed in the vector
+// Most functions work on 512 bytes at a time. ChaCha20 is computed in the vector
 // registers, eight blocks at once, one state word of all eight in each
 // register; Poly1305 in the general ones, one block of 16 bytes after the
 // other. The two need different parts of the processor, so their instructions
-// are interleaved: neither waits for the other.
+// are interleaved: neither waits for the other. Those for AVX-512, in wide.go, have
+// larger registers and no need of that.
 package main
 
 import (
@@ -25,11 +26,19 @@ func main() {
 	cipher("xor", "xors dst with n×512 bytes of the key stream.", true, false)
 	authenticator()
 	mixer()
+	wideCipher()
+	wideAuthenticator()
 	Generate()
 }
 
 // An op emits one instruction.
 type op func()
+
+func emit(ops []op) {
+	for _, o := range ops {
+		o()
+	}
+}
 
 // interleave emits both lists, each in its order, evenly mixed.
 func interleave(a, b []op) {
@@ -342,9 +351,7 @@ func cipher(name, does string, xor, poly bool) {
 			}
 			VPADDD(initial.word(8*part+i), in[i], in[i])
 		}
-		for _, o := range transpose(in, out) {
-			o()
-		}
+		emit(transpose(in, out))
 		MOVQ(to, pointer)
 		for i := range 8 {
 			at := Mem{Base: pointer, Disp: 64*i + 32*part}
@@ -382,9 +389,7 @@ func authenticator() {
 	MOVQ(RAX, left)
 	loadMAC(r1)
 	Label("more")
-	for _, o := range blocks(r1, 1) {
-		o()
-	}
+	emit(blocks(r1, 1))
 	DECQ(left)
 	JNZ(LabelRef("more"))
 	storeMAC()
