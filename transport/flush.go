@@ -129,6 +129,9 @@ func (c *Conn) startFlusher() {
 func (c *Conn) runFlusher() {
 	o := &c.out
 	for {
+		if o.written == 0 && o.socket != nil {
+			o.written = o.socket.write(o.batch)
+		}
 		if o.written < len(o.batch) {
 			if err := c.write(o.batch[o.written:]); err != nil {
 				c.writeFailed(err)

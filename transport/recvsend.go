@@ -4,6 +4,11 @@ package transport
 
 import "syscall"
 
+// setLowWater sets how much fd must have before the kernel tells of it.
+func setLowWater(fd, n int) bool {
+	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n) == nil
+}
+
 // recvNow reads from a socket without waiting: EAGAIN says that there is nothing.
 // b is not empty.
 func recvNow(fd int, b []byte) (n int, err error) {

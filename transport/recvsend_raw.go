@@ -30,6 +30,14 @@ func sendNow(fd int, b []byte) (int, error) {
 	return rawCall(syscall.SYS_SENDTO, fd, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
+// setLowWater sets how much fd must have before the kernel tells of it.
+func setLowWater(fd, n int) bool {
+	v := int32(n)
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, uintptr(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT,
+		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
+	return errno == 0
+}
+
 func rawCall(number uintptr, fd int, b []byte, flags uintptr) (int, error) {
 	b = b[:min(len(b), longestCall)]
 	for {

@@ -23,6 +23,7 @@ type socketReader struct {
 	in    *incoming
 	want  int
 	watch bool // before it sleeps, once
+	slept bool
 	n     int
 	err   error
 }
@@ -41,6 +42,7 @@ func newSocketReader(rwc io.ReadWriteCloser) *socketReader {
 // read waits until there is something, and reads it behind in.w.
 func (r *socketReader) read(in *incoming, want int, how wire.Wait) (int, error) {
 	r.in, r.want, r.watch, r.n = in, want, how == wire.Watch || how == wire.YieldAndWatch, 0
+	r.slept = false
 	if err := r.raw.Read(r.once); err != nil {
 		return 0, err
 	}
@@ -67,7 +69,11 @@ func (r *socketReader) readOnce(fd uintptr) bool {
 		if in.beforeWait != nil {
 			in.beforeWait()
 		}
+		r.slept = true
 		return false
+	}
+	if !r.slept {
+		r.watcher.noteRead(int(fd), r.n)
 	}
 	if r.err != nil {
 		r.err = os.NewSyscallError("read", r.err)

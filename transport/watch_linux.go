@@ -23,16 +23,21 @@ import (
 //
 // Another thread of the runtime waits for all sockets, and would be woken for
 // each answer only to find that nobody waits for it. So the kernel tells that one
-// of nothing less than quietBytes until somebody does (unquiet).
+// of nothing less than quietBytes until somebody does (unquiet). Who reads bulk
+// data does not wait for it most of the time, and has the kernel tell of nothing
+// less than quietBulk.
 type watcher struct {
 	luck  backoff.Backoff
-	quiet bool
+	quiet int // how much there must be before the kernel tells of it; 0: anything
 }
 
 const (
 	watchTime  = 200 * time.Microsecond
 	usefulTime = 300 * time.Microsecond // later than watchTime, since the peer may have had our processor until then
 	quietBytes = 16 << 10
+	// quietBulk is more than is there at most times where reading keeps up. The
+	// kernel makes the socket's buffer twice as large, where it is not yet.
+	quietBulk = 1 << 20
 )
 
 // watchers is how many watch, in this process.
@@ -48,9 +53,7 @@ func (w *watcher) watch(fd int, b []byte) (int, error) {
 	if int(others) >= runtime.GOMAXPROCS(0)/2 {
 		return 0, syscall.EAGAIN
 	}
-	if !w.quiet {
-		w.quiet = setLowWater(fd, quietBytes)
-	}
+	w.hush(fd, quietBytes)
 	start := time.Now()
 	var last, away time.Duration
 	for {
@@ -61,7 +64,7 @@ func (w *watcher) watch(fd int, b []byte) (int, error) {
 			return n, err
 		}
 		// The peer may need this very processor.
-		syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+		syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) // of which the runtime need not know (recvsend_raw.go)
 	}
 }
 
@@ -79,18 +82,27 @@ func (w *watcher) over(found bool, after, away time.Duration) bool {
 	return true
 }
 
+// hush has the kernel tell of nothing less than n bytes, where it would have.
+func (w *watcher) hush(fd, n int) {
+	if w.quiet < n && setLowWater(fd, n) {
+		w.quiet = n
+	}
+}
+
+// noteRead is called by who has read n bytes without sleeping.
+func (w *watcher) noteRead(fd, n int) {
+	if n >= quietBytes {
+		w.hush(fd, quietBulk)
+	}
+}
+
 // unquiet is to be called before anybody sleeps until fd has something. If it is
 // true, there may be something that nobody was told of.
 func (w *watcher) unquiet(fd int) bool {
-	if !w.quiet {
+	if w.quiet == 0 {
 		return false
 	}
-	w.quiet = false
+	w.quiet = 0
 	setLowWater(fd, 1)
 	return true
-}
-
-// setLowWater sets how much fd must have before the kernel tells of it.
-func setLowWater(fd, n int) bool {
-	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n) == nil
 }

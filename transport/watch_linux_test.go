@@ -25,6 +25,18 @@ func lowWater(t *testing.T, x net.Conn) (n int) {
 	return n
 }
 
+// writeLater writes a byte after a short time. A timer would come too late where a
+// watch keeps the thread that has it.
+func writeLater(w io.Writer, after time.Duration) {
+	due := time.Now().Add(after)
+	go func() {
+		for time.Now().Before(due) {
+			runtime.Gosched()
+		}
+		w.Write([]byte("x"))
+	}()
+}
+
 // TestWatch: whoever sleeps after having watched is woken by a single byte, and
 // what comes while somebody watches is read then.
 func TestWatch(t *testing.T) {
@@ -35,7 +47,7 @@ func TestWatch(t *testing.T) {
 	w := &in.socket.watcher
 	read := func(how wire.Wait, after time.Duration) {
 		t.Helper()
-		time.AfterFunc(after, func() { y.Write([]byte("x")) })
+		writeLater(y, after)
 		n, err := in.read(nil, 1, how)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
@@ -57,17 +69,78 @@ func TestWatch(t *testing.T) {
 			read(wire.YieldAndWatch, 10*watchTime)
 			return lowWater(t, x) == 1
 		})
-		require.False(t, w.quiet)
+		require.Zero(t, w.quiet)
 	}
 	until(func() bool {
 		read(wire.Watch, watchTime/4)
-		return w.quiet
+		return w.quiet > 0
 	})
 	read(wire.Sleep, 10*watchTime)
 	require.Equal(t, 1, lowWater(t, x), "who sleeps without watching")
 	time.AfterFunc(watchTime/4, func() { y.Close() })
 	_, err := in.read(nil, 1, wire.Watch)
 	require.Equal(t, io.EOF, err)
+}
+
+// TestBulkIsQuiet: whoever reads much without having slept has the kernel tell of
+// nothing less than much more, until it sleeps; then a single byte wakes it.
+func TestBulkIsQuiet(t *testing.T) {
+	x, y := tcpPair(t)
+	in := &incoming{}
+	in.socket = newSocketReader(x)
+	read := func() int {
+		t.Helper()
+		n, err := in.read(nil, 1, wire.Sleep)
+		require.NoError(t, err)
+		in.r, in.w = 0, 0
+		return n
+	}
+	write := func(n int) {
+		t.Helper()
+		_, err := y.Write(make([]byte, n))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return unread(t, x) == n }, time.Minute, time.Millisecond)
+	}
+	write(quietBytes - 1)
+	require.Equal(t, quietBytes-1, read())
+	require.Equal(t, 1, lowWater(t, x), "little")
+
+	write(quietBytes)
+	require.Equal(t, quietBytes, read())
+	require.Equal(t, quietBulk, lowWater(t, x))
+
+	write(1)
+	require.Equal(t, 1, read(), "without sleeping")
+	require.Equal(t, quietBulk, lowWater(t, x))
+
+	// This thread may be kept from running until it is there.
+	sleepFor := func(n int) {
+		t.Helper()
+		for in.socket.slept = false; !in.socket.slept; {
+			time.AfterFunc(10*time.Millisecond, func() { y.Write(make([]byte, n)) })
+			require.Equal(t, n, read())
+		}
+	}
+	sleepFor(1)
+	require.Equal(t, 1, lowWater(t, x))
+	sleepFor(quietBytes)
+	require.Equal(t, 1, lowWater(t, x), "after having slept")
+}
+
+// unread is how much the kernel has received for x.
+func unread(t *testing.T, x net.Conn) (n int) {
+	t.Helper()
+	raw, err := x.(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
+	b := make([]byte, bigBuffer)
+	raw.Control(func(fd uintptr) {
+		n, _, err = syscall.Recvfrom(int(fd), b, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	if err == syscall.EAGAIN {
+		return 0
+	}
+	require.NoError(t, err)
+	return n
 }
 
 // TestWatchOver: when a watch is over, and whether the next wait is watched.
@@ -108,7 +181,7 @@ func TestWatchersAreFew(t *testing.T) {
 		var w watcher
 		raw.Control(func(fd uintptr) { _, err = w.watch(int(fd), make([]byte, 1)) })
 		require.Equal(t, syscall.EAGAIN, err)
-		return w.quiet
+		return w.quiet > 0
 	}
 	require.True(t, begins())
 	watchers.Add(1)
@@ -128,7 +201,7 @@ func TestDefect_LowWaterOutlivesItsReader(t *testing.T) {
 	a, b := tcpPair(t)
 	client, server := authenticated(t, a, b, clientConfig(Config{}), serverConfig(Config{}))
 	watch := func() wire.Wait { return wire.Watch }
-	for i := 0; !client.in.socket.watcher.quiet; i++ {
+	for i := 0; client.in.socket.watcher.quiet == 0; i++ {
 		require.Less(t, i, 1000)
 		client.in.socket.watcher.luck.Note(true)
 		time.AfterFunc(watchTime/4, func() { server.WritePacket(nil, data(100), nil) })
