@@ -119,9 +119,9 @@ type ClientConfig struct {
 	// keeps to the RFC ignores the message, as OpenSSH's does with its usual
 	// host keys. With one that knows no guesses, or judges them by the key
 	// exchange alone, the connection fails.
-	// HostKeyAlgorithms must begin with what the server has: a list that begins
-	// with certificates, as a knownhosts.DB's does, is a wrong guess with a
-	// server that has none.
+	// HostKeyAlgorithms must begin with what the server has. Give a
+	// knownhosts.DB the preferred ones of this package's HostKeyAlgorithms: then
+	// certificates come first only where an authority is known.
 	GuessKeyExchange bool
 }
 

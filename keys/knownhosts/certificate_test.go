@@ -161,7 +161,9 @@ func TestCertificateAlgorithms(t *testing.T) {
 		{"authority and later key", "@cert-authority h P\nh R", certificatesLast, []string{ce, cp, cr5, r5, e, p}},
 		{"revoked authority", "@cert-authority h P\n@revoked h P", certificatesLast, certificatesLast},
 		{"first key", "h E", certificatesFirst, certificatesFirst},
+		{"first key", "h E", certificatesLast, certificatesLast},
 		{"later key", "h P", certificatesFirst, []string{cp, p, ce, cr5, e, r5}},
+		{"later key", "h P", certificatesLast, []string{p, cp, e, r5, ce, cr5}},
 		{"authority, no certificates", "@cert-authority h P\nh R", []string{e, r5}, []string{r5, e}},
 		{"authority, no certificates, first key", "@cert-authority h P\nh E", []string{e, r5}, []string{e, r5}},
 	} {
