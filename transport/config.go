@@ -119,8 +119,8 @@ type ClientConfig struct {
 	// keeps to the RFC ignores the message, as OpenSSH's does with its usual
 	// host keys. With one that knows no guesses, or judges them by the key
 	// exchange alone, the connection fails.
-	// HostKeyAlgorithms must begin with what the server has. Give a
-	// knownhosts.DB the preferred ones of this package's HostKeyAlgorithms: then
+	// HostKeyAlgorithms must begin with what the server has. Pass this
+	// package's HostKeyAlgorithms to a knownhosts.DB's as the preferred ones: then
 	// certificates come first only where an authority is known.
 	GuessKeyExchange bool
 }

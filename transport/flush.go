@@ -129,7 +129,7 @@ func (c *Conn) startFlusher() {
 func (c *Conn) runFlusher() {
 	o := &c.out
 	for {
-		if o.written == 0 && o.socket != nil {
+		if o.written == 0 && len(o.batch) > 0 && o.socket != nil {
 			o.written = o.socket.write(o.batch)
 		}
 		if o.written < len(o.batch) {
