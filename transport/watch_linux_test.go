@@ -25,15 +25,15 @@ func lowWater(t *testing.T, x net.Conn) (n int) {
 	return n
 }
 
-// writeLater writes a byte after a short time. A timer would come too late where a
-// watch keeps the thread that has it.
-func writeLater(w io.Writer, after time.Duration) {
+// soon calls f after a short time. A timer would come too late where a watch keeps
+// the thread that has it.
+func soon(after time.Duration, f func()) {
 	due := time.Now().Add(after)
 	go func() {
 		for time.Now().Before(due) {
 			runtime.Gosched()
 		}
-		w.Write([]byte("x"))
+		f()
 	}()
 }
 
@@ -47,7 +47,7 @@ func TestWatch(t *testing.T) {
 	w := &in.socket.watcher
 	read := func(how wire.Wait, after time.Duration) {
 		t.Helper()
-		writeLater(y, after)
+		soon(after, func() { y.Write([]byte("x")) })
 		n, err := in.read(nil, 1, how)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
@@ -75,9 +75,12 @@ func TestWatch(t *testing.T) {
 		read(wire.Watch, watchTime/4)
 		return w.quiet > 0
 	})
-	read(wire.Sleep, 10*watchTime)
+	until(func() bool {
+		read(wire.Sleep, 10*watchTime)
+		return in.socket.slept
+	})
 	require.Equal(t, 1, lowWater(t, x), "who sleeps without watching")
-	time.AfterFunc(watchTime/4, func() { y.Close() })
+	soon(watchTime/4, func() { y.Close() })
 	_, err := in.read(nil, 1, wire.Watch)
 	require.Equal(t, io.EOF, err)
 }
@@ -204,7 +207,7 @@ func TestDefect_LowWaterOutlivesItsReader(t *testing.T) {
 	for i := 0; client.in.socket.watcher.quiet == 0; i++ {
 		require.Less(t, i, 1000)
 		client.in.socket.watcher.luck.Note(true)
-		time.AfterFunc(watchTime/4, func() { server.WritePacket(nil, data(100), nil) })
+		soon(watchTime/4, func() { server.WritePacket(nil, data(100), nil) })
 		_, err := client.ReadPacketUntil(watch, time.Minute)
 		require.NoError(t, err)
 	}
